@@ -1,0 +1,46 @@
+# Thin on purpose: every verb is one or two commands that setup.md also gives without make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab strip look lock bench clean
+
+help:  ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and %s is %d.%d; try: make PYTHON=python3.12" % (sys.executable, *v))'
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY)  ## run every chapter that changed and build the website
+	$(BIN)/python -m tools.book
+
+test: $(READY)  ## lint, format, the package's tests, and every chapter through nbval
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. book
+
+strip: $(READY)  ## run the chapters and bring them to the form that is kept in git
+	$(BIN)/python -m tools.strip
+
+look: $(READY)  ## open every built page in a browser: requests, errors, accessibility, screenshots
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[look]'
+	$(BIN)/python -m tools.look
+
+bench: $(READY)  ## the book's training loop beside Keras fit, and the MNIST chapter's table over seeds
+	$(BIN)/python benchmarks/loops.py
+	$(BIN)/python benchmarks/mnist_seeds.py
+
+lock: $(READY)  ## resolve the requirements again (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what was built; the environment and the downloaded data stay
+	rm -rf _build .pytest_cache .ruff_cache

@@ -1,0 +1,81 @@
+"""The shape of the package: what imports what, and that what is public is documented."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import dlutils.data
+import dlutils.plotting
+import dlutils.provenance
+import dlutils.training
+
+import pytest
+
+MODULES = (dlutils.data, dlutils.plotting, dlutils.training, dlutils.provenance)
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import dlutils") & {"numpy", "matplotlib", "tensorflow", "keras"}
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("dlutils.data", {"tensorflow", "keras", "matplotlib", "dlutils.plotting", "sklearn", "pooch"}),
+        ("dlutils.plotting", {"tensorflow", "keras", "dlutils.data"}),
+        ("tools.book", {"tensorflow", "keras", "dlutils"}),
+        ("tools.strip", {"tensorflow", "keras", "dlutils"}),
+    ],
+)
+def test_modules_do_not_load_what_they_should_not_know(module, absent):
+    assert not loaded_by(f"import {module}") & absent
+
+
+def test_tensorflow_starts_without_a_word():
+    code = "from dlutils import training; import tensorflow as tf; tf.function(lambda: tf.ones(3) + 1, jit_compile=True)()"
+    environment = {"PATH": "", "HOME": "/nonexistent"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+
+
+def test_everything_public_says_what_it_takes_and_returns():
+    for module in MODULES:
+        assert module.__doc__
+        for name, member in vars(module).items():
+            if name.startswith("_") or getattr(member, "__module__", None) != module.__name__:
+                continue
+            assert member.__doc__, f"{module.__name__}.{name} has no docstring"
+            if inspect.isfunction(member):
+                assert "Returns\n" in member.__doc__, f"{module.__name__}.{name} does not say what it returns"
+                for parameter in inspect.signature(member).parameters:
+                    assert parameter in member.__doc__, f"{module.__name__}.{name} does not say what {parameter} is"
+
+
+def test_the_package_stays_small():
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in Path(dlutils.__file__).parent.glob("*.py"))
+    assert lines < 1000
+
+
+def test_provenance_names_what_ran():
+    code = (
+        "from dlutils import data, training\nfrom dlutils.provenance import describe\n"
+        "data._loaded['mnist'] = 'such data'\nprint(describe())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "TensorFlow 2." in done.stdout
+    assert done.stdout.rstrip().endswith("Data: such data.")
+    plain = subprocess.run(
+        [sys.executable, "-c", "from dlutils.provenance import describe; print(describe())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "TensorFlow" not in plain.stdout
+    assert "Data" not in plain.stdout

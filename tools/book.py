@@ -1,0 +1,200 @@
+"""Run every chapter that changed and build the website.
+
+    python -m tools.book
+
+Chapters run in parallel, each result is kept under a key of all it depends on, and the site is built from a staging
+tree with execution off. The finished site replaces the old one only when it is whole.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools import notebooks
+from tools.notebooks import BUILD, ROOT
+
+import yaml
+
+EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
+STAMP = ".built-from"
+
+
+def digest(*items):
+    """SHA-256 over files, whole folders, and text; folders by their files' names and bytes."""
+    total = hashlib.sha256()
+    for item in items:
+        if isinstance(item, Path) and item.is_dir():
+            for path in sorted(item.rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    total.update(f"\0{path.relative_to(item)}\0".encode() + path.read_bytes())
+        else:
+            total.update(b"\0" + (item.read_bytes() if isinstance(item, Path) else item.encode()))
+    return total.hexdigest()
+
+
+def data_found(command):
+    """What the chapters will find for data, as ``command`` prints it; a download happens here, once, in view."""
+    print("data: ", end="", flush=True)
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise notebooks.ChapterError(f"the data could not be loaded: {' '.join(command)} failed")
+    print(done.stdout.strip().splitlines()[-1])
+    return done.stdout
+
+
+async def execute(paths, settings, jobs):
+    """Bring every chapter's result up to date; return (path of the result by chapter, number that ran)."""
+    environment = digest(*(ROOT / name for name in settings["inputs"]), platform.python_version(), platform.machine())
+    found = data_found(settings["data"])
+    results = {
+        path: EXECUTED / f"{path.stem}-{digest(path, environment, found, settings['provenance'])[:20]}.ipynb"
+        for path in paths
+    }
+    stale = [path for path in paths if not results[path].is_file()]
+    print(f"chapters: {len(paths)}, of which {len(stale)} to run", flush=True)
+    slots, progress = asyncio.Semaphore(jobs), _Progress()
+
+    async def one(path):
+        async with slots:
+            progress.show(path.stem, "starting")
+            notebook, provenance, seconds = await notebooks.run(
+                path,
+                timeout=settings["timeout"],
+                epilogue=settings["provenance"],
+                on_cell=lambda done, cells: progress.show(path.stem, f"cell {done} of {cells}"),
+            )
+            notebook.metadata["book"] = {"provenance": provenance, "seconds": round(seconds, 1)}
+            for old in EXECUTED.glob(f"{path.stem}-{'?' * 20}.ipynb"):
+                old.unlink()
+            notebooks.write(notebook, results[path])
+            progress.done(path.stem, f"ran in {seconds:.0f} s")
+
+    outcomes = await asyncio.gather(*(one(path) for path in stale), return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    progress.close()
+    for failure in failures:
+        if not isinstance(failure, notebooks.ChapterError):
+            raise failure
+    if failures:
+        raise notebooks.ChapterError("\n\n".join(str(failure) for failure in failures))
+    return results, len(stale)
+
+
+class _Progress:
+    """A line for each chapter that is through, and in a terminal one below them on those that are running."""
+
+    def __init__(self):
+        self.running = {}
+        self.shown = 0.0
+        self.terminal = sys.stdout.isatty()
+
+    def show(self, name, state):
+        if name not in self.running and not self.terminal:
+            print(f"  {name}: running", flush=True)
+        self.running[name] = state
+        if self.terminal and time.monotonic() - self.shown > 0.1:
+            self.shown = time.monotonic()
+            line = "  " + ", ".join(f"{name}: {state}" for name, state in self.running.items())
+            print(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+
+    def done(self, name, state):
+        self.running.pop(name, None)
+        self.close()
+        print(f"  {name}: {state}", flush=True)
+
+    def close(self):
+        if self.terminal:
+            print("\r\x1b[K", end="", flush=True)
+
+
+def page_of(notebook):
+    """``notebook`` as the website shows it: its provenance under the title, its checks folded."""
+    book = notebook.metadata.pop("book")
+    title, newline, rest = notebook.cells[0].source.partition("\n# ")
+    if not newline:  # the title stands in the first line, without a label above it
+        title, newline, rest = "", "", notebook.cells[0].source
+    heading, _, body = rest.partition("\n")
+    if book["provenance"]:
+        body = f"\n:::{{div}} provenance\n{book['provenance']}\n:::\n{body}"
+    notebook.cells[0].source = f"{title}{newline}{heading}\n{body}"
+    for cell in notebook.cells:
+        if "check" in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
+            cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = "Show the check of what was just said"
+            cell.metadata["mystnb"]["code_prompt_hide"] = "Hide the check"
+    return notebook
+
+
+def stage(results):
+    """Lay out in STAGE what Jupyter Book reads: the sources, with executed chapters in place of bare ones."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    shutil.copytree(ROOT / "book", STAGE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
+    shutil.copy(ROOT / "_toc.yml", STAGE)
+    for path, result in results.items():
+        notebooks.write(page_of(notebooks.read(result)), STAGE / path.relative_to(ROOT))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    if not config["repository"]["url"]:  # without a public address the buttons would lead nowhere
+        for key in ("repository", "launch_buttons"):
+            config.pop(key)
+        for key in [key for key in config["html"] if key.endswith("_button")]:
+            config["html"].pop(key)
+    (STAGE / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def build():
+    """Build the site from STAGE, and put it in the place of the old one if that went without a warning."""
+    stamp = digest(STAGE, ROOT / "requirements.lock", ROOT / "tools")
+    if (SITE / STAMP).is_file() and (SITE / STAMP).read_text() == stamp:
+        print("site: nothing changed")
+        return
+    print("site: building", flush=True)
+    aside, old = BUILD / "next", BUILD / "old"
+    shutil.rmtree(aside, ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(STAGE)]
+    command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = notebooks.plain(done.stdout).replace(f"{STAGE}{os.sep}", "")
+    (BUILD / "sphinx.log").write_text(log, "utf-8")
+    built = aside / "_build" / "html"
+    if done.returncode != 0 or not (built / "index.html").is_file():
+        warnings = [line for line in log.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise notebooks.ChapterError("Sphinx refused the book\n" + ("\n".join(warnings) or log))
+    (built / STAMP).write_text(stamp)
+    shutil.rmtree(old, ignore_errors=True)
+    if SITE.exists():
+        SITE.rename(old)
+    built.rename(SITE)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def main(arguments):
+    """Build the book; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="chapters run at the same time")
+    jobs = parser.parse_args(arguments).jobs
+    if jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {jobs}")
+    start = time.monotonic()
+    try:
+        results, ran = asyncio.run(execute(notebooks.chapters(), notebooks.settings(), jobs))
+        stage(results)
+        build()
+    except notebooks.ChapterError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        kept = f"; the last good one still stands in {SITE}" if SITE.exists() else ""
+        print(f"No new site was made{kept}.", file=sys.stderr)
+        return 1
+    print(f"{ran} executed, {time.monotonic() - start:.0f} s in all. Open {SITE / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,45 @@
+"""Bring chapters to the form that is kept in git: run from top to bottom, then without outputs but the tagged ones.
+
+python -m tools.strip [NOTEBOOK ...]        all chapters, if none is named
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tools import notebooks
+
+import nbformat
+from nbstripout import strip_output
+
+# What nbstripout --keep-count --keep-id --extra-keys metadata.language_info.version does.
+EXTRA_KEYS = ["metadata.language_info.version"]
+
+
+def stripped(notebook):
+    """``notebook`` without outputs, but for those of cells tagged keep_output, and without what a machine leaves."""
+    return strip_output(notebook, keep_output=False, keep_count=True, keep_id=True, extra_keys=EXTRA_KEYS)
+
+
+def serialized(notebook):
+    """The text of ``notebook`` as it stands in git."""
+    return nbformat.writes(notebook) + "\n"
+
+
+def main(arguments):
+    """Strip the named notebooks, or all; return the exit status."""
+    timeout = notebooks.settings()["timeout"]
+    for path in [Path(argument).resolve() for argument in arguments] or notebooks.chapters():
+        print(f"{path.name}: running", flush=True)
+        try:
+            notebook, _, seconds = asyncio.run(notebooks.run(path, timeout=timeout))
+        except notebooks.ChapterError as error:
+            print(error, file=sys.stderr)
+            return 1
+        notebooks.write(stripped(notebook), path)
+        print(f"{path.name}: ran in {seconds:.0f} s and was stripped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
