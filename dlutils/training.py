@@ -146,8 +146,9 @@ class _Compiled:
         steps = order.shape[0] // self.batch_size
         whole = steps * self.batch_size
         batches = tf.reshape(order[:whole], (steps, self.batch_size))
-        for step in tf.range(steps):
-            total += self._step(tf.gather(x, batches[step]), tf.gather(y, batches[step]))
+        if steps:  # XLA compiles a loop's body even if it never runs, and cannot slice what is empty
+            for step in tf.range(steps):
+                total += self._step(tf.gather(x, batches[step]), tf.gather(y, batches[step]))
         if whole < order.shape[0]:
             total += self._step(tf.gather(x, order[whole:]), tf.gather(y, order[whole:]))
         return total / order.shape[0]
@@ -256,8 +257,8 @@ def _checked_callbacks(callbacks):
             raise TypeError(f"callbacks must be Keras callbacks, got {type(callback).__name__}")
         # Keras's own ModelCheckpoint and TensorBoard have such hooks too, idle when they work by the epoch.
         by_epoch = "epoch" in (getattr(callback, "save_freq", None), getattr(callback, "update_freq", None))
-        hooks = (callback.on_train_batch_begin, callback.on_train_batch_end, callback.on_batch_begin)
-        if not by_epoch and not all(getattr(hook, "_is_default", False) for hook in hooks):
+        names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+        if not by_epoch and not all(getattr(getattr(callback, name), "_is_default", False) for name in names):
             raise ValueError(
                 f"callbacks: {type(callback).__name__} wants to be called at every batch, and an epoch here is one "
                 "call; use Keras model.fit for it, or a hook for epochs"

@@ -39,7 +39,9 @@ def test_modules_do_not_load_what_they_should_not_know(module, absent):
 
 
 def test_tensorflow_starts_without_a_word():
-    code = "from dlutils import training; import tensorflow as tf; tf.function(lambda: tf.ones(3) + 1, jit_compile=True)()"
+    code = (
+        "from dlutils import training; import tensorflow as tf; tf.function(lambda: tf.ones(3) + 1, jit_compile=True)()"
+    )
     environment = {"PATH": "", "HOME": "/nonexistent"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stderr == ""

@@ -101,7 +101,8 @@ def test_history_names_the_metrics_there_are():
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda ax: plotting.plot_digits(np.ones((2, 8, 8)), ax=ax), lambda ax: plotting.plot_history(CURVES, ax=ax)]
+    "draw",
+    [lambda ax: plotting.plot_digits(np.ones((2, 8, 8)), ax=ax), lambda ax: plotting.plot_history(CURVES, ax=ax)],
 )
 def test_each_draws_on_the_axes_it_is_given(draw):
     _, ax = plt.subplots()

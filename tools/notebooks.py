@@ -88,6 +88,7 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
     client = nbclient.NotebookClient(
         notebook,
         timeout=timeout,
+        record_timing=False,
         extra_arguments=["--log-level=ERROR"],
         kernel_name="python3",  # this environment's, whatever the notebook was last opened with
         resources={"metadata": {"path": str(path.parent)}},

@@ -9,21 +9,25 @@ from pathlib import Path
 
 from tools import notebooks
 
-import nbformat
 from nbstripout import strip_output
 
-# What nbstripout --keep-count --keep-id --extra-keys metadata.language_info.version does.
-EXTRA_KEYS = ["metadata.language_info.version"]
+# What the command nbstripout --keep-count --keep-id --extra-keys metadata.language_info.version takes out.
+EXTRA_KEYS = [
+    "metadata.language_info.version",
+    "metadata.signature",
+    "metadata.widgets",
+    "cell.metadata.collapsed",
+    "cell.metadata.ExecuteTime",
+    "cell.metadata.execution",
+    "cell.metadata.heading_collapsed",
+    "cell.metadata.hidden",
+    "cell.metadata.scrolled",
+]
 
 
 def stripped(notebook):
     """``notebook`` without outputs, but for those of cells tagged keep_output, and without what a machine leaves."""
     return strip_output(notebook, keep_output=False, keep_count=True, keep_id=True, extra_keys=EXTRA_KEYS)
-
-
-def serialized(notebook):
-    """The text of ``notebook`` as it stands in git."""
-    return nbformat.writes(notebook) + "\n"
 
 
 def main(arguments):

@@ -1,0 +1,319 @@
+"""The form of the chapters: rules that can be checked, each with a small broken notebook that it catches."""
+
+import ast
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import notebooks
+
+import nbformat
+import pytest
+import yaml
+
+BOOK = notebooks.ROOT / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+KEPT = {"keep_output", "nbval-check-output"}
+MAX_LINES = 20
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def is_check(cell):
+    return "check" in tags(cell) or "nbgrader" in cell.metadata
+
+
+def code_cells(notebook):
+    return [(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
+
+
+def prose(notebook):
+    """All prose, without code blocks, formulas and directives' fences."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.sub(r"```.*?```|\$\$.*?\$\$", "", text, flags=re.DOTALL)
+
+
+def glossary():
+    """The terms of glossary.md, in lower case."""
+    block = re.search(r"```\{glossary\}\n(.*?)```", (BOOK / "glossary.md").read_text("utf-8"), re.DOTALL).group(1)
+    return {line.strip().lower() for line in block.splitlines() if line and not line.startswith(" ")}
+
+
+# A rule takes a notebook and yields what is wrong with it.
+
+
+def it_has_one_title_with_a_label(notebook):
+    headings = re.findall(r"^# .+", prose(notebook), re.MULTILINE)
+    if len(headings) != 1:
+        yield f"there are {len(headings)} headings of the first level, not one"
+    if not re.match(r"\([a-z][a-z0-9-]*\)=\n# .+", notebook.cells[0].source):
+        yield "cell 1 does not begin with a label, (name)=, and the title below it"
+
+
+def it_has_testable_objectives_and_a_summary(notebook):
+    opening = re.search(r"you will be able to\n\n((?:- .+\n?)+)", notebook.cells[0].source)
+    if not opening:
+        yield "cell 1 does not say what 'you will be able to' do, as a list"
+    elif not 3 <= (count := opening.group(1).count("- ")) <= 6:
+        yield f"cell 1 lists {count} objectives; three to six can be kept in mind"
+    if not re.search(r"^## Summary$", prose(notebook), re.MULTILINE):
+        yield "there is no section '## Summary'"
+
+
+def it_sets_its_seeds_among_the_imports(notebook):
+    number, first = code_cells(notebook)[0]
+    if not re.search(r"^seed = \d+$", first.source, re.MULTILINE):
+        yield f"cell {number}, the imports, does not set 'seed = …'"
+
+
+def its_imports_stand_in_one_cell(notebook):
+    for number, cell in code_cells(notebook)[1:]:
+        if re.search(r"^(import|from) ", cell.source, re.MULTILINE):
+            yield f"cell {number} imports; imports stand in the first code cell"
+
+
+def its_cells_are_short(notebook):
+    for number, cell in code_cells(notebook):
+        if (lines := len(cell.source.splitlines())) > MAX_LINES:
+            yield f"cell {number} has {lines} lines; {MAX_LINES} is the most that is read at a glance"
+
+
+def every_code_cell_follows_prose(notebook):
+    for number, cell in code_cells(notebook):
+        if not is_check(cell) and notebook.cells[number - 2].cell_type != "markdown":
+            yield f"cell {number} follows another code cell without a sentence between them"
+
+
+def its_figures_are_described(notebook):
+    for number, cell in code_cells(notebook):
+        myst = cell.metadata.get("mystnb", {})
+        draws = re.search(r"\bplt\.|\bplotting\.|\bax\w*\.(plot|imshow|set|scatter)\(", cell.source)
+        if draws and "figure" not in myst and "plt.style" not in cell.source:
+            yield f"cell {number} draws and has no figure metadata (name, caption)"
+        if "figure" not in myst:
+            continue
+        if not re.fullmatch(r"fig-[a-z0-9-]+", myst["figure"].get("name", "")):
+            yield f"cell {number}: the figure's name must look like fig-something"
+        if len(myst["figure"].get("caption", "")) < 30:
+            yield f"cell {number}: the figure needs a caption that says what to see"
+        alt = myst.get("image", {}).get("alt", "")
+        if len(alt) < 30:
+            yield f"cell {number}: the figure needs alt text for those who cannot see it"
+        elif re.search(r"\.(png|svg|jpe?g)\b|/", alt):
+            yield f"cell {number}: the figure's alt text is a path"
+        elif alt.lower().startswith(("plot of", "figure of", "image of", "a plot of", "a figure of")):
+            yield f"cell {number}: the figure's alt text names a plot instead of saying what it shows"
+        last = ast.parse(cell.source).body[-1]
+        if isinstance(last, ast.Expr) and not cell.source.rstrip().endswith(";"):
+            yield f"cell {number}: the last line of a figure cell ends in ';', or its value is an output of its own"
+
+
+def figures_are_unique_and_numbers_refer_to_them(notebook):
+    names = [
+        cell.metadata["mystnb"]["figure"]["name"]
+        for _, cell in code_cells(notebook)
+        if "figure" in cell.metadata.get("mystnb", {})
+    ]
+    for name in {name for name in names if names.count(name) > 1}:
+        yield f"two figures are called {name}"
+
+
+def its_terms_are_in_the_glossary(notebook):
+    for term in re.findall(r"(?<!\*)\*\*([^*]+)\*\*(?!\*)", prose(notebook)):
+        if not glossary() & {term.lower(), term.lower().removesuffix("s"), term.lower().removesuffix("es")}:
+            yield f"the term '{term}' is bold and not in the glossary"
+
+
+def it_was_run_from_top_to_bottom(notebook):
+    for expected, (number, cell) in enumerate(code_cells(notebook), 1):
+        if cell.execution_count != expected:
+            yield f"cell {number} has the count {cell.execution_count} instead of {expected}; make strip"
+
+
+def its_outputs_are_those_that_are_kept(notebook):
+    for number, cell in code_cells(notebook):
+        kept = tags(cell) & KEPT
+        if kept and kept != KEPT:
+            yield f"cell {number} is tagged {kept.pop()} alone; keep_output and nbval-check-output go together"
+        if kept and not cell.outputs:
+            yield f"cell {number} is to be compared with its recorded output, and there is none; make strip"
+        if not kept and cell.outputs:
+            yield f"cell {number} was saved with its output; make strip"
+
+
+def nothing_in_it_went_to_stderr(notebook):
+    for number, cell in code_cells(notebook):
+        if any(output.get("name") == "stderr" or output.output_type == "error" for output in cell.outputs):
+            yield f"cell {number} has stderr or an error in its output"
+
+
+def its_checks_say_what_failed(notebook):
+    for number, cell in code_cells(notebook):
+        if "check" in tags(cell) and "assert" not in cell.source:
+            yield f"cell {number} is tagged check and asserts nothing"
+
+
+RULES = [
+    it_has_one_title_with_a_label,
+    it_has_testable_objectives_and_a_summary,
+    it_sets_its_seeds_among_the_imports,
+    its_imports_stand_in_one_cell,
+    its_cells_are_short,
+    every_code_cell_follows_prose,
+    its_figures_are_described,
+    figures_are_unique_and_numbers_refer_to_them,
+    its_terms_are_in_the_glossary,
+    it_was_run_from_top_to_bottom,
+    its_outputs_are_those_that_are_kept,
+    nothing_in_it_went_to_stderr,
+    its_checks_say_what_failed,
+]
+
+
+def canonical(path):
+    """The bytes that nbstripout's own command leaves of the notebook at ``path``."""
+    command = [Path(sys.executable).parent / "nbstripout", "--keep-count", "--keep-id", "--textconv"]
+    command += ["--extra-keys", "metadata.language_info.version", path]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_chapter_keeps_every_rule(path, rule):
+    problems = list(rule(nbformat.read(path, 4)))
+    assert not problems, f"{path.name}: " + "; ".join(problems)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_is_in_its_canonical_form(path):
+    nbformat.validate(json.loads(path.read_text("utf-8")))
+    assert canonical(path).decode().strip() == path.read_text("utf-8").strip(), f"{path.name}: run make strip"
+
+
+def test_the_table_of_contents_and_the_folder_agree():
+    listed = {notebooks.ROOT / page for page in notebooks.pages()}
+    there = {path.with_suffix("") for path in BOOK.iterdir() if path.suffix in (".md", ".ipynb")}
+    assert not there - listed, f"not in _toc.yml: {sorted(path.name for path in there - listed)}"
+    assert not listed - there, f"in _toc.yml and not in book/: {sorted(path.name for path in listed - there)}"
+
+
+def test_pages_have_labels_that_are_unique():
+    labels = []
+    for path in sorted(BOOK.glob("*.md")):
+        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", path.read_text("utf-8"), re.MULTILINE)
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, 4)
+        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", prose(notebook), re.MULTILINE)
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_configuration_calls_no_server_and_executes_nothing():
+    config = yaml.safe_load((notebooks.ROOT / "_config.yml").read_text("utf-8"))
+    assert "sphinx_thebe" not in config["sphinx"]["config"]["extensions"]
+    assert "sphinx-mathjax-offline" in config["sphinx"]["config"]["extensions"]
+    assert config["execute"] == {"execute_notebooks": "off", "stderr_output": "error"}
+
+
+# Each rule has notebooks that break it, made from one that keeps them all.
+
+GOOD_TITLE = "(example)=\n# Example\n\nBy the end you will be able to\n\n- add;\n- subtract;\n- divide.\n"
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code(source, count, **metadata):
+    return nbformat.v4.new_code_cell(source, execution_count=count, metadata=metadata)
+
+
+def figure(**changes):
+    described = {"name": "fig-line", "caption": "A line that rises from one to two, slowly."} | changes
+    alt = described.pop("alt", "A straight line rises from 1 at the left to 2 at the right.")
+    return {"figure": described, "image": {"alt": alt}}
+
+
+@pytest.fixture
+def good():
+    return nbformat.v4.new_notebook(
+        cells=[
+            markdown(GOOD_TITLE),
+            code("import numpy as np\n\nseed = 1", 1),
+            markdown("We draw. The **gradient** is not needed."),
+            code("ax.plot([1, 2]);", 2, mystnb=figure()),
+            markdown("We add."),
+            code("total = np.add(1, 1)", 3),
+            code('assert total == 2, "one and one"', 4, tags=["check"]),
+            markdown("We print."),
+            nbformat.v4.new_code_cell(
+                "print(2)",
+                execution_count=5,
+                metadata={"tags": ["keep_output", "nbval-check-output"]},
+                outputs=[nbformat.v4.new_output("stream", name="stdout", text="2\n")],
+            ),
+            markdown("## Summary\n\nIt is two."),
+        ]
+    )
+
+
+def test_a_good_notebook_keeps_every_rule(good):
+    for rule in RULES:
+        assert list(rule(good)) == [], rule.__name__
+
+
+def with_stderr(notebook):
+    notebook.cells[8].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="old"))
+
+
+def with_picture(notebook):
+    notebook.cells[3].outputs.append(nbformat.v4.new_output("display_data", data={"image/png": "iVBORw0KGgo="}))
+
+
+BROKEN = [
+    (it_has_one_title_with_a_label, lambda n: n.cells.append(markdown("# Another"))),
+    (it_has_one_title_with_a_label, lambda n: n.cells[0].update(source=GOOD_TITLE.split("\n", 1)[1])),
+    (it_has_testable_objectives_and_a_summary, lambda n: n.cells[0].update(source="(example)=\n# Example\n")),
+    (it_has_testable_objectives_and_a_summary, lambda n: n.cells[0].update(source=GOOD_TITLE.replace("- add;\n", ""))),
+    (it_has_testable_objectives_and_a_summary, lambda n: n.cells.pop()),
+    (it_sets_its_seeds_among_the_imports, lambda n: n.cells[1].update(source="import numpy as np")),
+    (its_imports_stand_in_one_cell, lambda n: n.cells[5].update(source="import math")),
+    (its_cells_are_short, lambda n: n.cells[5].update(source="x = 1\n" * 21)),
+    (every_code_cell_follows_prose, lambda n: n.cells.pop(4)),
+    (its_figures_are_described, lambda n: n.cells[3].metadata.pop("mystnb")),
+    (its_figures_are_described, lambda n: n.cells[3].metadata["mystnb"].pop("image")),
+    (its_figures_are_described, lambda n: n.cells[3].metadata.update(mystnb=figure(name="line"))),
+    (its_figures_are_described, lambda n: n.cells[3].metadata.update(mystnb=figure(caption="A line."))),
+    (
+        its_figures_are_described,
+        lambda n: n.cells[3].metadata.update(mystnb=figure(alt="_images/a-line-that-rises.png")),
+    ),
+    (
+        its_figures_are_described,
+        lambda n: n.cells[3].metadata.update(mystnb=figure(alt="Plot of a loss over many epochs")),
+    ),
+    (its_figures_are_described, lambda n: n.cells[3].update(source="ax.plot([1, 2])")),
+    (figures_are_unique_and_numbers_refer_to_them, lambda n: n.cells.append(copy.deepcopy(n.cells[3]))),
+    (its_terms_are_in_the_glossary, lambda n: n.cells[4].update(source="We **flumox** the weights.")),
+    (it_was_run_from_top_to_bottom, lambda n: n.cells[5].update(execution_count=None)),
+    (it_was_run_from_top_to_bottom, lambda n: n.cells[5].update(execution_count=7)),
+    (its_outputs_are_those_that_are_kept, lambda n: n.cells[8].update(outputs=[])),
+    (its_outputs_are_those_that_are_kept, lambda n: n.cells[8].metadata.update(tags=["keep_output"])),
+    (its_outputs_are_those_that_are_kept, with_picture),
+    (nothing_in_it_went_to_stderr, with_stderr),
+    (its_checks_say_what_failed, lambda n: n.cells[6].update(source="print(total)")),
+]
+
+
+@pytest.mark.parametrize(("rule", "break_it"), BROKEN)
+def test_each_rule_catches_what_breaks_it(good, rule, break_it):
+    break_it(good)
+    assert list(rule(good)), rule.__name__
+
+
+def test_every_rule_has_a_notebook_that_it_catches():
+    assert {rule for rule, _ in BROKEN} == set(RULES)

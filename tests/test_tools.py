@@ -1,0 +1,252 @@
+"""Running, caching and building, on a book of one page and one chapter of its own."""
+
+import asyncio
+import os
+import shutil
+import textwrap
+from pathlib import Path
+
+from tools import book, notebooks, strip
+
+import nbformat
+import pytest
+import yaml
+
+CONFIG = Path(notebooks.ROOT, "_config.yml")
+TITLE = "(chapter)=\n# A chapter\n\nBy the end you will have seen one number."
+
+
+def notebook(*sources, tags=()):
+    cells = [nbformat.v4.new_markdown_cell(TITLE)]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[-1].metadata["tags"] = list(tags)
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+
+
+def run(*sources, **options):
+    path = Path("chapter.ipynb").absolute()
+    nbformat.write(notebook(*sources), path)
+    return asyncio.run(notebooks.run(path, timeout=60, **options))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestRun:
+    def test_it_runs_in_the_folder_of_the_notebook_and_reports(self, folder):
+        steps = []
+        executed, printed, seconds = run(
+            "import os; print(os.getcwd())",
+            "number = 6 * 7",
+            epilogue="print(number)",
+            on_cell=lambda done, cells: steps.append((done, cells)),
+        )
+        assert executed.cells[1].outputs[0].text.strip() == os.fspath(folder)
+        assert printed == "42"
+        assert len(executed.cells) == 3, "the epilogue leaves no cell"
+        assert (3, 3) in steps
+        assert seconds > 0
+
+    def test_a_cell_that_raises_is_named(self, folder):
+        with pytest.raises(notebooks.ChapterError, match=r"(?s)chapter\.ipynb, cell 3 of 3 raised.*ZeroDivisionError"):
+            run("x = 1", "x / 0")
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import warnings; warnings.warn('old')",
+            "import logging; logging.warning('old')",
+            "import sys; print('old', file=sys.stderr)",
+            "print('WARNING:tensorflow:old')",
+        ],
+    )
+    def test_a_cell_that_warns_is_named(self, folder, source):
+        with pytest.raises(notebooks.ChapterError, match=r"(?s)chapter\.ipynb, cell 2 of 2 printed a warning.*old"):
+            run(source)
+
+    def test_a_cell_that_hangs_and_a_kernel_that_dies_are_named(self, folder):
+        nbformat.write(notebook("while True: pass"), "chapter.ipynb")
+        with pytest.raises(notebooks.ChapterError, match=r"chapter\.ipynb: a cell ran for more than 2 s"):
+            asyncio.run(notebooks.run(Path("chapter.ipynb").absolute(), timeout=2))
+        with pytest.raises(notebooks.ChapterError, match=r"chapter\.ipynb: the kernel died"):
+            run("import os; os._exit(1)")
+
+    def test_what_is_no_notebook_is_named(self, folder):
+        Path("chapter.ipynb").write_text('{"cells": [')
+        with pytest.raises(notebooks.ChapterError, match=r"chapter\.ipynb is not a readable notebook"):
+            asyncio.run(notebooks.run(Path("chapter.ipynb"), timeout=60))
+
+
+def test_stripping_keeps_the_tagged_output_and_all_counts(folder):
+    path = folder / "chapter.ipynb"
+    nbformat.write(notebook("print(1)", "print(2)", tags=["keep_output", "nbval-check-output"]), path)
+    assert strip.main([os.fspath(path)]) == 0
+    _, first, second = nbformat.read(path, 4).cells
+    assert (first.execution_count, first.outputs) == (1, [])
+    assert second.execution_count == 2
+    assert second.outputs[0].text == "2\n"
+    before = path.read_bytes()
+    assert strip.main([os.fspath(path)]) == 0
+    assert path.read_bytes() == before, "a second time changes nothing"
+
+
+def test_stripping_a_chapter_that_fails_leaves_it_as_it_was(folder, capsys):
+    path = folder / "chapter.ipynb"
+    nbformat.write(notebook("1 / 0"), path)
+    before = path.read_bytes()
+    assert strip.main([os.fspath(path)]) == 1
+    assert path.read_bytes() == before
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_digest_sees_names_bytes_and_order(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.py").write_text("1")
+    digests = [book.digest(tmp_path / "a", "text")]
+    (tmp_path / "a" / "one.py").write_text("2")
+    digests.append(book.digest(tmp_path / "a", "text"))
+    (tmp_path / "a" / "one.py").rename(tmp_path / "a" / "two.py")
+    digests.append(book.digest(tmp_path / "a", "text"))
+    digests.append(book.digest("text", tmp_path / "a"))
+    assert len(set(digests)) == 4
+    (tmp_path / "a" / "__pycache__").mkdir()
+    (tmp_path / "a" / "__pycache__" / "two.pyc").write_text("compiled")
+    assert book.digest("text", tmp_path / "a") == digests[-1]
+
+
+FIGURE = """
+from matplotlib import pyplot as plt
+_, ax = plt.subplots()
+ax.plot([1, 2]);
+"""
+
+
+@pytest.fixture
+def small_book(folder, monkeypatch):
+    """A book with the real configuration, an index and one chapter; returns a function that builds it."""
+    for module in (notebooks, book):
+        monkeypatch.setattr(module, "ROOT", folder)
+        monkeypatch.setattr(module, "BUILD", folder / "_build")
+    for name in ("executed", "stage", "html"):
+        constant = {"executed": "EXECUTED", "stage": "STAGE", "html": "SITE"}[name]
+        monkeypatch.setattr(book, constant, folder / "_build" / name)
+    shutil.copy(CONFIG, folder)
+    shutil.copytree(CONFIG.parent / "book" / "assets", folder / "book" / "assets")
+    shutil.copy(CONFIG.parent / "book" / "references.bib", folder / "book")
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/chapter\n")
+    (folder / "book" / "index.md").write_text("# Index\n\nSee {ref}`chapter`.\n")
+    (folder / "package").mkdir()
+    (folder / "package" / "module.py").write_text("VALUE = 1\n")
+    (folder / "requirements.lock").write_text("")
+    (folder / "data.py").write_text("print('such data')\n")
+    (folder / "tools").mkdir()
+    (folder / "pyproject.toml").write_text(
+        textwrap.dedent("""\
+            [tool.book]
+            inputs = ["package", "requirements.lock"]
+            data = ["data.py"]
+            provenance = "print('Run on a Tuesday.')"
+            timeout = 60
+            """)
+    )
+    chapter = notebook(FIGURE, "print('forty', 'two')", "assert True", tags=["check"])
+    figure = {"name": "fig-line", "caption": "A line."}
+    chapter.cells[1].metadata["mystnb"] = {"figure": figure, "image": {"alt": "It rises."}}
+    nbformat.write(chapter, folder / "book" / "chapter.ipynb")
+    return folder
+
+
+def page(folder):
+    return (folder / "_build" / "html" / "book" / "chapter.html").read_text("utf-8")
+
+
+def change(folder, old, new):
+    path = folder / "book" / "chapter.ipynb"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def test_the_book_is_built_and_rebuilt_only_as_far_as_it_must(small_book, capsys):
+    def build():
+        capsys.readouterr()
+        assert book.main([]) == 0
+        return capsys.readouterr().out
+
+    assert "1 executed" in build()
+    first = page(small_book)
+    for part in ("forty two", "Run on a Tuesday.", 'alt="It rises."', "A line.", "Fig. 1", "Show the check"):
+        assert part in first
+    assert '<span class="k">assert</span>' in first, "a check is folded, not gone"
+    assert not (small_book / "book" / "_build").exists()
+
+    stamp = (small_book / "_build" / "html" / "book" / "chapter.html").stat().st_mtime_ns
+    again = build()
+    assert "0 executed" in again
+    assert "nothing changed" in again
+    assert (small_book / "_build" / "html" / "book" / "chapter.html").stat().st_mtime_ns == stamp
+
+    change(small_book, "'two'", "'three'")
+    assert "1 executed" in build()
+    assert "forty three" in page(small_book)
+    (small_book / "book" / "index.md").write_text("# Index\n\nNow see {ref}`chapter`.\n")
+    assert "0 executed" in build()
+    assert "Now see" in (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
+    (small_book / "package" / "module.py").write_text("VALUE = 2\n")
+    assert "1 executed" in build()
+    (small_book / "requirements.lock").write_text("numpy==3\n")
+    assert "1 executed" in build()
+    (small_book / "data.py").write_text("print('other data')\n")
+    assert "1 executed" in build()
+    assert len(list((small_book / "_build" / "executed").iterdir())) == 1, "old results do not pile up"
+
+
+def test_a_build_that_fails_says_where_and_leaves_the_site_as_it_was(small_book, capsys):
+    assert book.main([]) == 0
+    good = page(small_book)
+    original = (small_book / "book" / "chapter.ipynb").read_bytes()
+    faults = [
+        ("print('forty', 'two')", "1 / 0", "chapter.ipynb, cell 3 of 4 raised"),
+        ("print('forty', 'two')", "import warnings; warnings.warn('x')", "cell 3 of 4 printed a warning"),
+        ("seen one number", "seen {numref}`fig-lime`", "fig-lime"),
+        ("seen one number", "read {cite}`nobody1999`", "nobody1999"),
+        ("seen one number", "read [this](missing.md)", "missing.md"),
+    ]
+    for old, new, message in faults:
+        change(small_book, old, new)
+        capsys.readouterr()
+        assert book.main([]) == 1, f"{new} passed"
+        said = capsys.readouterr().err
+        assert message in said
+        assert "the last good one still stands" in said
+        assert page(small_book) == good
+        (small_book / "book" / "chapter.ipynb").write_bytes(original)
+    (small_book / "data.py").write_text("raise SystemExit('no data')\n")
+    assert book.main([]) == 1
+    assert "the data could not be loaded" in capsys.readouterr().err
+
+
+def test_launch_buttons_appear_with_a_public_address_and_not_without(small_book):
+    assert book.main([]) == 0
+    for name in ("colab", "binder"):
+        assert name not in page(small_book).lower()
+    config = yaml.safe_load((small_book / "_config.yml").read_text("utf-8"))
+    config["repository"]["url"] = "https://github.com/somebody/something"
+    (small_book / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
+    assert book.main([]) == 0
+    built = page(small_book)
+    assert "https://colab.research.google.com/github/somebody/something/blob/main/book/chapter.ipynb" in built
+    assert "https://mybinder.org/v2/gh/somebody/something/main" in built
+    assert "https://github.com/somebody/something/issues" in built
+    for downloaded in ("mathjax@3", "cdn.jsdelivr", "unpkg.com", "thebe"):
+        assert downloaded not in built
+
+
+def test_jobs_must_be_positive(capsys):
+    with pytest.raises(SystemExit):
+        book.main(["--jobs", "0"])
+    assert "--jobs must be at least 1, got 0" in capsys.readouterr().err

@@ -1,0 +1,401 @@
+"""The training loop: against Keras's own, and in what Keras's has no equal to."""
+
+import io
+import sys
+import warnings
+
+from dlutils import training
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+M = 70  # with batches of 16: four whole ones and a remainder of 6
+
+
+@pytest.fixture(scope="module")
+def examples():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(M, 5)).astype("float32")
+    return x, (x[:, 0] * x[:, 1] > 0).astype("int32") + (x[:, 2] > 0)
+
+
+def classifier(seed=3, dropout=0.0, penalty=None):
+    """Three classes; batch norm without a bias before it, whose gradient would be rounding alone."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(8, use_bias=False, kernel_regularizer=penalty),
+            keras.layers.BatchNormalization(momentum=0.8),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def cross_entropy():
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.01),
+}
+
+
+def fit(model, x, y, **options):
+    settings = {"loss": cross_entropy(), "optimizer": "sgd", "batch_size": 16, "verbose": 0} | options
+    return training.fit(model, x, y, **settings)
+
+
+def assert_same_weights(one, other, **tolerance):
+    for ours, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, **tolerance)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_it_does_the_arithmetic_of_keras(examples, name, jit_compile):
+    x, y = examples
+    ours, theirs = classifier(), classifier()
+    assert_same_weights(ours, theirs, rtol=0)
+    history = fit(
+        ours,
+        x,
+        y,
+        optimizer=OPTIMIZERS[name](),
+        metrics=["accuracy"],
+        epochs=4,
+        validation_data=(x[:21], y[:21]),
+        shuffle=False,
+        jit_compile=jit_compile,
+    )
+    theirs.compile(loss=cross_entropy(), optimizer=OPTIMIZERS[name](), metrics=["accuracy"])
+    expected = theirs.fit(x, y, epochs=4, batch_size=16, validation_data=(x[:21], y[:21]), shuffle=False, verbose=0)
+    assert_same_weights(ours, theirs, rtol=0, atol=1e-5)  # running moments of batch norm among them
+    assert history.epoch == expected.epoch
+    assert set(history.history) == set(expected.history)
+    for key, values in expected.history.items():
+        np.testing.assert_allclose(history.history[key], values, atol=1e-5, err_msg=key)
+
+
+def test_a_penalty_on_the_weights_counts_as_in_keras(examples):
+    x, y = examples
+    ours, theirs = classifier(penalty=keras.regularizers.L2(0.1)), classifier(penalty=keras.regularizers.L2(0.1))
+    history = fit(ours, x, y, epochs=2, shuffle=False, validation_data=(x, y))
+    theirs.compile(loss=cross_entropy(), optimizer="sgd")
+    expected = theirs.fit(x, y, epochs=2, batch_size=16, shuffle=False, validation_data=(x, y), verbose=0)
+    assert_same_weights(ours, theirs, rtol=0, atol=1e-5)
+    for key in ("loss", "val_loss"):
+        np.testing.assert_allclose(history.history[key], expected.history[key], atol=1e-5)
+
+
+def test_targets_without_an_axis_for_the_single_output(examples):
+    x, _ = examples
+    models = []
+    for train in (training.fit, None):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+        if train:
+            train(model, x, x[:, 0], loss="mse", optimizer="sgd", epochs=3, shuffle=False, verbose=0)
+        else:
+            model.compile(loss="mse", optimizer="sgd")
+            model.fit(x, x[:, 0], epochs=3, shuffle=False, verbose=0)
+        models.append(model)
+    assert_same_weights(*models, rtol=0, atol=1e-5)
+
+
+def test_shuffling_takes_every_example_once_an_epoch_in_an_order_from_the_seed(examples):
+    x, y = examples
+    ours, theirs = classifier(), classifier()
+    fit(ours, x, y, epochs=2, seed=11)
+    theirs.compile(loss=cross_entropy(), optimizer="sgd")
+    rng = np.random.default_rng(11)
+    for _ in range(2):
+        order = rng.permutation(M)
+        theirs.fit(x[order], y[order], batch_size=16, shuffle=False, verbose=0)
+    assert_same_weights(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(examples):
+    x, y = examples
+    runs = []
+    for seed in (1, 1, 2):
+        model = classifier(dropout=0.5)
+        fit(model, x, y, optimizer=OPTIMIZERS["adam"](), epochs=5, seed=seed)
+        runs.append(model)
+    assert_same_weights(runs[0], runs[1], rtol=0)
+    assert any((one != other).any() for one, other in zip(runs[0].get_weights(), runs[2].get_weights(), strict=True))
+
+
+def test_it_leaves_the_global_random_state_alone(examples):
+    np.random.seed(5)  # noqa: NPY002  the state in question
+    expected = np.random.random()  # noqa: NPY002
+    model = classifier()
+    np.random.seed(5)  # noqa: NPY002
+    fit(model, *examples, epochs=2)
+    assert np.random.random() == expected  # noqa: NPY002
+
+
+def test_dropout_is_on_in_training_and_off_in_validation(examples):
+    x, y = examples
+    model = classifier(dropout=0.5)
+    still = keras.optimizers.SGD(0.0)
+    history = fit(model, x, y, optimizer=still, epochs=3, batch_size=M, validation_data=(x, y))
+    assert len(set(history.history["loss"])) == 3, "a new mask in every epoch"
+    keras.utils.set_random_seed(0)
+    model = classifier()
+    losses = fit(model, x, y, optimizer=keras.optimizers.SGD(0.0), epochs=3, batch_size=M, shuffle=False).history[
+        "loss"
+    ]
+    assert len(set(losses)) == 1
+
+
+def test_validation_is_what_evaluate_says(examples, monkeypatch):
+    x, y = examples
+    monkeypatch.setattr(training, "_VALIDATION_BATCH", 32)  # so that validation has a remainder too
+    model = classifier(dropout=0.3)
+    history = fit(model, x, y, metrics=["accuracy"], epochs=2, validation_data=(x, y))
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    assert history.history["val_loss"][-1] == pytest.approx(loss, abs=1e-6)
+    assert history.history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-6)
+
+
+def compiled(model):
+    return vars(model)["_dlutils_fit"][1]
+
+
+def test_a_second_call_reuses_what_was_compiled_and_goes_on(examples):
+    x, y = examples
+    model, optimizer, loss = classifier(), OPTIMIZERS["adam"](), cross_entropy()
+    options = {"loss": loss, "optimizer": optimizer, "metrics": ["accuracy"], "epochs": 2}
+    fit(model, x, y, **options)
+    first = compiled(model)
+    fit(model, x, y, **options)
+    assert compiled(model) is first
+    assert first.train.experimental_get_tracing_count() == 1
+    assert int(optimizer.iterations) == 2 * 2 * 5, "the optimizer counts on"
+    fit(model, x, y, **options | {"batch_size": 20})
+    assert compiled(model) is not first
+
+
+def test_freezing_a_layer_between_two_calls_is_seen(examples):
+    x, y = examples
+    model, optimizer, loss = classifier(), OPTIMIZERS["sgd"](), cross_entropy()
+    fit(model, x, y, loss=loss, optimizer=optimizer)
+    model.layers[0].trainable = False
+    before = model.layers[0].get_weights()[0]
+    fit(model, x, y, loss=loss, optimizer=keras.optimizers.SGD(0.1))
+    np.testing.assert_array_equal(model.layers[0].get_weights()[0], before)
+
+
+def test_a_batch_larger_than_the_data_is_the_whole_of_it(examples):
+    x, y = examples
+    one, other = classifier(), classifier()
+    fit(one, x, y, batch_size=1000, epochs=2, shuffle=False)
+    fit(other, x, y, batch_size=M, epochs=2, shuffle=False)
+    assert_same_weights(one, other, rtol=0)
+
+
+def test_a_learning_rate_schedule_advances_by_the_step(examples):
+    x, y = examples
+    ours, theirs, constant = classifier(), classifier(), classifier()
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2, 6], [0.1, 0.5, 0.0])
+    fit(ours, x, y, optimizer=keras.optimizers.SGD(schedule), epochs=2, shuffle=False)
+    theirs.compile(loss=cross_entropy(), optimizer=keras.optimizers.SGD(schedule))
+    theirs.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
+    assert_same_weights(ours, theirs, rtol=0, atol=1e-5)
+    fit(constant, x, y, optimizer=keras.optimizers.SGD(0.1), epochs=2, shuffle=False)
+    assert not np.allclose(ours.layers[-1].get_weights()[0], constant.layers[-1].get_weights()[0], atol=1e-3)
+
+
+class TestCallbacks:
+    def test_early_stopping_stops_and_restores(self, examples):
+        x, y = examples
+        stopping = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+        model = classifier()
+        history = fit(
+            model,
+            x,
+            y,
+            optimizer=keras.optimizers.Adam(0.2),
+            epochs=200,
+            validation_data=(x[:20], (y[:20] + 1) % 3),
+            callbacks=[stopping],
+        )
+        losses = history.history["val_loss"]
+        assert len(losses) == np.argmin(losses) + 3 < 200
+        assert model.evaluate(x[:20], (y[:20] + 1) % 3, verbose=0) == pytest.approx(min(losses), abs=1e-5)
+
+    def test_a_checkpoint_is_a_whole_model(self, examples, tmp_path):
+        x, y = examples
+        path = tmp_path / "model.keras"
+        model = classifier()
+        fit(model, x, y, epochs=2, callbacks=[keras.callbacks.ModelCheckpoint(path)])
+        assert_same_weights(keras.models.load_model(path), model, rtol=0)
+
+    def test_hooks_for_epochs_are_called_with_the_results(self, examples):
+        seen = []
+        hook = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: seen.append("begin"),
+            on_epoch_begin=lambda epoch, logs: seen.append(epoch),
+            on_epoch_end=lambda epoch, logs: seen.append(sorted(logs)),
+            on_train_end=lambda logs: seen.append("end"),
+        )
+        fit(classifier(), *examples, epochs=2, metrics=["accuracy"], callbacks=[hook])
+        assert seen == ["begin", 0, ["accuracy", "loss"], 1, ["accuracy", "loss"], "end"]
+
+    def test_a_rate_set_by_a_callback_is_used(self, examples):
+        x, y = examples
+        model = classifier()
+        before = model.layers[-1].get_weights()[0]
+        rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.0)
+        fit(model, x, y, epochs=2, callbacks=[rate])
+        np.testing.assert_array_equal(model.layers[-1].get_weights()[0], before)
+
+    @pytest.mark.parametrize(
+        "callback",
+        [
+            keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None),
+            keras.callbacks.ModelCheckpoint("x.keras", save_freq=10),
+            keras.callbacks.TerminateOnNaN(),
+        ],
+    )
+    def test_hooks_for_batches_are_refused_not_ignored(self, examples, callback):
+        with pytest.raises(
+            ValueError, match=rf"callbacks: {type(callback).__name__} wants to be called at every batch"
+        ):
+            fit(classifier(), *examples, callbacks=[callback])
+
+
+class NotForXLA(keras.layers.Layer):
+    def call(self, x):
+        # A call back into Python, which no compiler can follow.
+        zeros = tf.ensure_shape(tf.numpy_function(np.zeros_like, [x], x.dtype), x.shape)
+        return x + tf.stop_gradient(zeros)
+
+
+def with_layer(layer):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((5,)), layer, keras.layers.Dense(3)])
+
+
+def test_where_xla_cannot_it_says_so_and_trains_all_the_same(examples):
+    x, y = examples
+    model, plain = with_layer(NotForXLA()), with_layer(NotForXLA())
+    with pytest.warns(UserWarning, match="XLA cannot compile this model and it runs uncompiled"):
+        fit(model, x, y, epochs=2, validation_data=(x, y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(plain, x, y, epochs=2, validation_data=(x, y), jit_compile=False)
+    assert_same_weights(model, plain, rtol=0)
+
+
+def test_where_xla_was_demanded_and_cannot_it_fails(examples):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        fit(with_layer(NotForXLA()), *examples, jit_compile=True)
+
+
+def test_convolutions_are_left_to_tensorflow_without_a_gpu():
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    nested = keras.Sequential([keras.Input((8, 8, 1)), model, keras.layers.Dense(3)])
+    fit(nested, np.ones((4, 8, 8, 1)), np.zeros(4, "int32"))
+    assert compiled(nested).jit_compile is bool(tf.config.list_physical_devices("GPU"))
+
+
+def test_the_model_is_left_compiled_and_can_be_saved(examples, tmp_path):
+    x, y = examples
+    model = classifier()
+    fit(model, x, y, metrics=["accuracy"])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.evaluate(x, y, verbose=0), model.evaluate(x, y, verbose=0))
+
+
+def test_double_precision_is_cast_to_the_precision_of_keras(examples):
+    x, y = examples
+    one, other = classifier(), classifier()
+    fit(one, x.astype("float64"), y)
+    fit(other, x, y)
+    assert_same_weights(one, other, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": 2.0}, TypeError, "epochs must be an integer, got 2.0"),
+        ({"batch_size": -1}, ValueError, "batch_size must be at least 1, got -1"),
+        ({"batch_size": True}, TypeError, "batch_size must be an integer, got True"),
+        ({"x": np.ones((3, 5))}, ValueError, "x and y must hold as many examples as each other, got 3 and 70"),
+        ({"x": np.ones((0, 5)), "y": np.ones(0)}, ValueError, "x must hold at least one example"),
+        ({"x": [np.ones((M, 5))]}, TypeError, "x must be one array, got a list"),
+        ({"y": np.full(M, 3)}, ValueError, "y must hold class numbers from 0 to 2.*from 3 to 3"),
+        ({"y": np.full(M, -1)}, ValueError, "y must hold class numbers from 0 to 2.*from -1 to -1"),
+        ({"validation_data": np.ones(3)}, TypeError, r"validation_data must be a pair \(x, y\), got ndarray"),
+        (
+            {"validation_data": (np.ones((2, 5)), np.ones(3))},
+            ValueError,
+            r"validation_data\[0\] and validation_data\[1\] must hold as many",
+        ),
+        ({"callbacks": [print]}, TypeError, "callbacks must be Keras callbacks, got builtin_function_or_method"),
+        ({"jit_compile": "yes"}, ValueError, "jit_compile must be"),
+        ({"verbose": 2}, ValueError, "verbose must be"),
+        ({"model": "a model"}, TypeError, "model must be a keras.Model, got str"),
+    ],
+)
+def test_what_cannot_be_used_is_named(examples, changes, error, message):
+    arguments = {"model": classifier(), "x": examples[0], "y": examples[1]} | changes
+    with pytest.raises(error, match=message):
+        fit(arguments.pop("model"), arguments.pop("x"), arguments.pop("y"), **arguments)
+
+
+def test_a_model_without_weights_is_refused(examples):
+    model = keras.Sequential([keras.Input((5,)), keras.layers.ReLU()])
+    with pytest.raises(ValueError, match="model has no trainable weights"):
+        fit(model, *examples)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_one_line_is_rewritten(examples, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    fit(classifier(), *examples, epochs=2, metrics=["accuracy"], validation_data=examples, verbose="auto")
+    last = screen.getvalue().split("\r")[-1]
+    assert screen.getvalue().count("\n") == 1
+    for part in ("2 epochs in", "loss", "accuracy", "val_loss", "val_accuracy"):
+        assert part in last
+
+
+def test_in_a_pipe_and_when_told_so_it_is_silent(examples, monkeypatch, capsys):
+    fit(classifier(), *examples, verbose="auto")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    fit(classifier(), *examples, verbose=0)
+    assert sys.stderr.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_notebook_one_output_is_left(tmp_path):
+    import nbclient
+    import nbformat
+
+    source = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "from dlutils import training\nimport keras, numpy as np\n"
+        "model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])\n"
+        "history = training.fit(model, np.ones((8, 1)), np.ones(8), loss='mse', optimizer='sgd', epochs=400)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "display_data"
+    assert output.data["text/plain"].startswith("400 epochs in ")
+    assert set(output.data) == {"text/plain"}, "plain text needs no script on a static page"
