@@ -35,9 +35,9 @@ look: $(READY)  ## open every built page in a browser: requests, errors, accessi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[look]'
 	$(BIN)/python -m tools.look
 
-bench: $(READY)  ## the book's training loop beside Keras fit, and the MNIST chapter's table over seeds
+bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py
-	$(BIN)/python benchmarks/mnist_seeds.py
+	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy regularized_accuracy shifted_accuracy convolutional_accuracy
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml

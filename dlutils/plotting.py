@@ -40,7 +40,7 @@ def plot_digits(images, captions=None, *, columns=None, ax=None):
     lines = 0 if captions is None else 1 + max(str(caption).count("\n") for caption in captions)
     pitch = height + gap + round(lines * height * 0.24)
     if ax is None:
-        figure_width = min(6.4, 1.6 * columns)
+        figure_width = min(5.6, 1.4 * columns)
         _, ax = plt.subplots(figsize=(figure_width, figure_width * rows * pitch / (columns * (width + gap))))
     canvas = np.full((rows * pitch, columns * (width + gap) - gap), np.nan)
     for index, image in enumerate(images):

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from pathlib import Path
 
-from tools import book, notebooks, strip
+from tools import book, notebooks, seeds, strip
 
 import nbformat
 import pytest
@@ -101,6 +101,27 @@ def test_stripping_a_chapter_that_fails_leaves_it_as_it_was(folder, capsys):
     assert strip.main([os.fspath(path)]) == 1
     assert path.read_bytes() == before
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_other_seeds_are_tried_and_a_check_that_fails_with_one_is_reported(folder, capsys):
+    path = folder / "chapter.ipynb"
+    sources = ("seed = 1", "value = 10 * seed", "assert value != 30, 'not three'")
+    nbformat.write(notebook(*sources), path)
+    before = path.read_bytes()
+    monitored = [os.fspath(path), "--show", "value", "--seeds"]
+    assert seeds.main([*monitored, "2", "4"]) == 0
+    said = capsys.readouterr().out
+    for line in ("   2  20.0000", "   4  40.0000", "mean  30.0000", "2 passed, 0 failed"):
+        assert line in said
+    assert seeds.main([*monitored, "2", "3"]) == 1
+    said = capsys.readouterr().out
+    assert "not three" in said
+    assert "1 passed, 1 failed" in said
+    assert path.read_bytes() == before
+    assert [item.name for item in folder.glob("*.ipynb")] == ["chapter.ipynb"]
+    nbformat.write(notebook("x = 1"), path)
+    assert seeds.main([*monitored, "2"]) == 1
+    assert "sets 'seed = …' 0 times, not once" in capsys.readouterr().out
 
 
 def test_a_digest_sees_names_bytes_and_order(tmp_path):
