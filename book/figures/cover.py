@@ -1,4 +1,4 @@
-"""Draws cover.png, the picture of the README and the index: python book/figures/cover.py
+"""Draws cover.png, for the README and the index page: python book/figures/cover.py
 
 Left, test images with what the first network of the MNIST chapter answers, and four
 mistakes among them; right, its loss over fifteen epochs.
