@@ -26,7 +26,7 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. book
+	$(BIN)/jupyter lab book
 
 strip: $(READY)  ## run the chapters and bring them to the form that is kept in git
 	$(BIN)/python -m tools.strip
