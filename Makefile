@@ -4,6 +4,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+ifneq ($(DLUTILS_DATA),)  # chapters run in a folder of their own
+override DLUTILS_DATA := $(abspath $(DLUTILS_DATA))
+export DLUTILS_DATA
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help book test lab strip look lock bench clean
 
@@ -12,8 +17,9 @@ help:  ## list the verbs
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and %s is %d.%d; try: make PYTHON=python3.12" % (sys.executable, *v))'
-	@$(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV) || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the packages of requirements.lock; the first time, about 0.6 GB are downloaded."
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -32,12 +38,12 @@ strip: $(READY)  ## run the chapters and bring them to the form that is kept in 
 	$(BIN)/python -m tools.strip
 
 look: $(READY)  ## open every built page in a browser: requests, errors, accessibility, screenshots
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[look]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
 	$(BIN)/python -m tools.look
 
 bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py
-	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy regularized_accuracy shifted_accuracy convolutional_accuracy
+	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy normalized_accuracy shifted_accuracy convolutional_accuracy
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml

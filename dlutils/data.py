@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import sys
 import time
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ MNIST_SHA256 = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-_TIMEOUT = 10  # seconds without an answer before a download is given up
+_TIMEOUT = (3, 10)  # seconds to connect to an address, and then without an answer, before giving it up
 _RETRY_AFTER = 600  # seconds for which a failed download is remembered
 
 _loaded = {}  # what load_* returned in this process, for dlutils.provenance
@@ -70,7 +72,7 @@ def load_mnist():
     FileNotFoundError
         If ``DLUTILS_DATA`` is set and holds no mnist.npz.
     ValueError
-        If a file is there and is not MNIST; the message names the file.
+        If a file is there and is not MNIST, which the message names; or if ``DLUTILS_DATA`` is a relative path.
     """
     path = _find_mnist() or _download_mnist()
     if path is not None:
@@ -85,32 +87,41 @@ def load_mnist():
     return digits
 
 
-def _cache_folder():
-    import pooch
+def _pooch():
+    """The module pooch, without the warning about widgets that it provokes from tqdm in a notebook."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pooch
+    return pooch
 
-    return Path(pooch.os_cache("dlutils"))
+
+def _cache_folder():
+    return Path(_pooch().os_cache("dlutils"))
 
 
 def _find_mnist():
     """The path of an mnist.npz on this machine, or None."""
     folder = os.environ.get("DLUTILS_DATA")
     if folder:
-        path = Path(folder).expanduser() / "mnist.npz"
+        path = Path(os.path.expanduser(folder)) / "mnist.npz"
+        if not path.is_absolute():
+            raise ValueError(
+                f"DLUTILS_DATA must be an absolute path, got {folder!r}: chapters run in a folder of their own"
+            )
         if not path.is_file():
             raise FileNotFoundError(
-                f"DLUTILS_DATA is set to {folder!r}, and there is no file {path.absolute()}; put mnist.npz there, "
+                f"DLUTILS_DATA is set to {folder!r}, and there is no file {path}; put mnist.npz there, "
                 "or unset DLUTILS_DATA to let it be looked for and downloaded"
             )
         return path
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    keras_home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     candidates = [_cache_folder() / "mnist.npz", keras_home / "datasets" / "mnist.npz"]
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _download_mnist():
     """Fetch mnist.npz into the package's cache and return its path, or None if that failed now or recently."""
-    import pooch
-
+    pooch = _pooch()
     folder = _cache_folder()
     failed = folder / "mnist.unreachable"
     if failed.exists() and time.time() - failed.stat().st_mtime < _RETRY_AFTER:
@@ -118,10 +129,15 @@ def _download_mnist():
     pooch.get_logger().setLevel("ERROR")
     registry = {"mnist.npz": f"sha256:{MNIST_FILE_SHA256}"}
     fetcher = pooch.create(folder, MNIST_URL, registry=registry, retry_if_failed=1)
-    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=True)
+    in_view = sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=in_view)
+    if not in_view:
+        print("Downloading MNIST, 11 MB …", flush=True)
     try:
         path = Path(fetcher.fetch("mnist.npz", downloader=downloader))
     except (OSError, ValueError):  # no network, a proxy's page instead of the file, a folder that cannot be written
+        if (path := _find_mnist()) is not None:  # another process was faster, and its file in the way of ours
+            return path
         try:
             folder.mkdir(parents=True, exist_ok=True)
             failed.touch()

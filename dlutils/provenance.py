@@ -26,7 +26,7 @@ def describe():
     loaded = f". Data: {'; '.join(data._loaded.values())}" if data and data._loaded else ""
     today = datetime.date.today()
     day = f"{today.day} {today:%B %Y}"
-    return f"Every number and figure on this page was computed on {day} with {software}, on {where}{loaded}."
+    return f"The results and figures of this page were computed on {day} with {software}, on {where}{loaded}."
 
 
 def _processor():

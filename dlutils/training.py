@@ -1,5 +1,6 @@
 """The book's training loop: mini-batch gradient descent, a whole epoch compiled into one call."""
 
+import functools
 import sys
 import time
 import warnings
@@ -7,6 +8,11 @@ import warnings
 import keras
 import numpy as np
 import tensorflow as tf
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"dlutils.training needs Keras on TensorFlow, and KERAS_BACKEND selects {keras.backend.backend()!r}; unset it"
+    )
 
 _VALIDATION_BATCH = 1000  # bounds memory; the size of a validation batch changes no result
 
@@ -36,15 +42,16 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        One input, one output. It is trained in place, and left compiled with ``loss``, ``optimizer`` and
-        ``metrics``, so that ``model.evaluate`` and ``model.save`` work afterwards.
+        One input, one output, and Keras's own ``train_step``. It is trained in place, and left compiled with
+        ``loss``, ``optimizer`` and ``metrics``, so that ``model.evaluate`` and ``model.save`` work afterwards.
     x : array, shape (m, ...)
         The inputs. Floating-point data are cast to Keras's default precision, float32.
     y : array, shape (m,) or (m, outputs)
         The targets, in the form that ``loss`` expects.
     loss, optimizer, metrics
-        As in ``model.compile``. An optimizer given as an object keeps its state from one call to the next, and
-        the same model, optimizer object, loss, metrics and batch size reuse what was compiled.
+        As in ``model.compile``, with metrics as a list. An optimizer given as an object keeps its state from one call
+        to the next, and with the same model, optimizer object, loss, metrics and batch size a later call reuses what
+        the earlier one compiled.
     epochs : int
         Passes over the data, at least 1.
     batch_size : int
@@ -52,7 +59,7 @@ def fit(
     validation_data : (x, y), optional
         Evaluated after each epoch; its results are recorded with the prefix ``val_``.
     callbacks : list of keras.callbacks.Callback, optional
-        Their hooks for epochs and for training as a whole are called. Hooks for single batches cannot be.
+        Their hooks for epochs, for validation and for training as a whole are called. Those for batches cannot be.
     shuffle : bool
         Draw a new order for each epoch; otherwise every epoch takes the examples as they stand.
     seed : int
@@ -88,9 +95,14 @@ def fit(
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise TypeError(f"validation_data must be a pair (x, y), got {type(validation_data).__name__}")
         validation_data = _tensors(*validation_data, "validation_data[0]", "validation_data[1]")
+    if metrics is not None and not isinstance(metrics, (list, tuple)):
+        raise TypeError(f"metrics must be a list, got {type(metrics).__name__}")
+    if type(model).train_step is not keras.Model.train_step:
+        raise ValueError("model has a train_step of its own, which this loop would pass over; use Keras model.fit")
     callbacks = _checked_callbacks(callbacks)
 
-    compiled = _compiled(model, x, y, loss, optimizer, metrics, batch_size, jit_compile)
+    labels = [y] if validation_data is None else [y, validation_data[1]]
+    compiled = _compiled(model, x, labels, loss, optimizer, metrics, batch_size, jit_compile)
     if verbose == "auto":
         callbacks.append(_Progress())
     callbacks = keras.callbacks.CallbackList(callbacks, add_history=True, model=model, epochs=epochs)
@@ -100,12 +112,14 @@ def fit(
     model.stop_training = False
     callbacks.on_train_begin()
     logs = {}
-    for epoch in range(epochs):
+    for epoch in range(getattr(model, "_initial_epoch", None) or 0, epochs):  # BackupAndRestore sets where to go on
         callbacks.on_epoch_begin(epoch)
         order = tf.constant(rng.permutation(examples) if shuffle else examples)
         logs = compiled.run(compiled.train, x, y, order)
         if validation_data is not None:
+            callbacks.on_test_begin()
             validation_logs = compiled.run(compiled.evaluate, *validation_data)
+            callbacks.on_test_end(validation_logs)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
@@ -126,8 +140,10 @@ class _Compiled:
 
     def _build(self):
         jit = bool(self.jit_compile)
-        self.train = tf.function(self._train_epoch, jit_compile=jit)
-        self.evaluate = tf.function(self._evaluate, jit_compile=jit)
+        # Partial functions, since TensorFlow takes one method of many objects for one function that it traces anew
+        # for each of them, and warns.
+        self.train = tf.function(functools.partial(_Compiled._train_epoch, self), jit_compile=jit)
+        self.evaluate = tf.function(functools.partial(_Compiled._evaluate, self), jit_compile=jit)
 
     def _step(self, x, y):
         """One update from one batch; returns the batch's summed loss."""
@@ -153,14 +169,23 @@ class _Compiled:
             total += self._step(tf.gather(x, order[whole:]), tf.gather(y, order[whole:]))
         return total / order.shape[0]
 
+    def _evaluate_batch(self, x, y):
+        y_pred = self.model(x, training=False)
+        self.model.compute_metrics(x, y, y_pred)
+        loss = self.model.compute_loss(x, y, y_pred, training=False)
+        return loss * tf.cast(tf.shape(x)[0], loss.dtype)
+
     def _evaluate(self, x, y):
         total = tf.zeros((), keras.config.floatx())
-        for start in range(0, x.shape[0], _VALIDATION_BATCH):
-            x_batch, y_batch = x[start : start + _VALIDATION_BATCH], y[start : start + _VALIDATION_BATCH]
-            y_pred = self.model(x_batch, training=False)
-            loss = self.model.compute_loss(x_batch, y_batch, y_pred, training=False)
-            self.model.compute_metrics(x_batch, y_batch, y_pred)
-            total += loss * x_batch.shape[0]
+        steps = x.shape[0] // _VALIDATION_BATCH
+        whole = steps * _VALIDATION_BATCH
+        if steps:
+            x_batches = tf.reshape(x[:whole], (steps, _VALIDATION_BATCH, *x.shape[1:]))
+            y_batches = tf.reshape(y[:whole], (steps, _VALIDATION_BATCH, *y.shape[1:]))
+            for step in tf.range(steps):
+                total += self._evaluate_batch(x_batches[step], y_batches[step])
+        if whole < x.shape[0]:
+            total += self._evaluate_batch(x[whole:], y[whole:])
         return total / x.shape[0]
 
     def run(self, function, *arguments):
@@ -179,36 +204,47 @@ class _Compiled:
             self._build()
             loss = getattr(self, name)(*arguments)
         results = self.model.get_metrics_result() | {"loss": loss}  # Keras's own tracker of the loss is idle here
-        return {name: float(value) for name, value in results.items()}
+        return {name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in results.items()}
 
 
-def _compiled(model, x, y, loss, optimizer, metrics, batch_size, jit_compile):
+def _compiled(model, x, labels, loss, optimizer, metrics, batch_size, jit_compile):
     """What was compiled for these arguments before, or else ``model`` compiled with them anew."""
-    model(x[:1], training=False)  # builds the model if its input shape was not declared
-    _check_labels(model, y, loss)
+    y_pred = model(x[:1], training=False)  # builds the model if its input shape was not declared
+    if not tf.is_tensor(y_pred):
+        raise TypeError(f"model must have one output, got a {type(y_pred).__name__}")
+    for targets in labels:
+        _check_labels(targets, loss, y_pred.shape[-1])
     if not model.trainable_variables:
         raise ValueError("model has no trainable weights")
+    layers = tuple((id(layer), layer.trainable) for layer in _layers(model))
     variables = tuple(id(variable) for variable in model.trainable_variables)
-    key = (loss, optimizer, tuple(metrics or ()), batch_size, jit_compile, variables)
+    key = (loss, optimizer, tuple(metrics or ()), batch_size, jit_compile, layers, variables)
     # In the instance's dictionary, past Keras's tracking: it goes when the model goes, and is never saved.
-    known_key, compiled = vars(model).get("_dlutils_fit", (None, None))
-    if known_key == key and model.optimizer is optimizer:
+    known_key, keras_state, compiled = vars(model).get("_dlutils_fit", (None, None, None))
+    keeps_state = isinstance(optimizer, keras.optimizers.Optimizer)
+    if keeps_state and known_key == key and keras_state is model._compile_loss:  # model.compile makes new ones
         return compiled
     model.compile(loss=loss, optimizer=optimizer, metrics=metrics, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     # Keras makes the variables of its metrics at their first use, which must not happen inside the compiled loop.
-    y_pred = model(x[:1], training=False)
-    model.compute_loss(x[:1], y[:1], y_pred, training=False)
-    model.compute_metrics(x[:1], y[:1], y_pred)
+    model.compute_loss(x[:1], labels[0][:1], y_pred, training=False)
+    model.compute_metrics(x[:1], labels[0][:1], y_pred)
     if jit_compile == "auto" and _has_convolutions(model) and not tf.config.list_physical_devices("GPU"):
         jit_compile = False
     compiled = _Compiled(model, batch_size, jit_compile)
-    vars(model)["_dlutils_fit"] = (key, compiled)
+    vars(model)["_dlutils_fit"] = (key, model._compile_loss, compiled)
     return compiled
 
 
+def _layers(model):
+    """Every layer of ``model``, those inside other layers included."""
+    for layer in getattr(model, "layers", ()):
+        yield layer
+        yield from _layers(layer)
+
+
 def _has_convolutions(model):
-    return any("Conv" in type(layer).__name__ or _has_convolutions(layer) for layer in getattr(model, "layers", ()))
+    return any("Conv" in type(layer).__name__ for layer in _layers(model))
 
 
 def _positive_integer(value, name):
@@ -237,12 +273,19 @@ def _tensors(x, y, x_name, y_name):
     return tensors
 
 
-def _check_labels(model, y, loss):
+def _check_labels(y, loss, classes):
     """Refuse class numbers that the output has no unit for: XLA would turn them into NaN without a word."""
-    sparse = loss == "sparse_categorical_crossentropy" or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-    if not sparse:
+    loss = keras.losses.get(loss)
+    ignored = getattr(loss, "ignore_class", None)
+    name = type(loss).__name__ if isinstance(loss, keras.losses.Loss) else getattr(loss, "__name__", "")
+    if name not in ("SparseCategoricalCrossentropy", "sparse_categorical_crossentropy"):
         return
-    lowest, highest, classes = int(tf.reduce_min(y)), int(tf.reduce_max(y)), model.output_shape[-1]
+    y = tf.cast(y, tf.int64)
+    if ignored is not None:
+        y = tf.boolean_mask(y, y != ignored)
+    if tf.size(y) == 0:
+        return
+    lowest, highest = int(tf.reduce_min(y)), int(tf.reduce_max(y))
     if lowest < 0 or highest >= classes:
         raise ValueError(
             f"y must hold class numbers from 0 to {classes - 1}, one for each output of the model, "
@@ -257,7 +300,7 @@ def _checked_callbacks(callbacks):
             raise TypeError(f"callbacks must be Keras callbacks, got {type(callback).__name__}")
         # Keras's own ModelCheckpoint and TensorBoard have such hooks too, idle when they work by the epoch.
         by_epoch = "epoch" in (getattr(callback, "save_freq", None), getattr(callback, "update_freq", None))
-        names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+        names = [f"on_{kind}batch_{when}" for kind in ("", "train_", "test_") for when in ("begin", "end")]
         if not by_epoch and not all(getattr(getattr(callback, name), "_is_default", False) for name in names):
             raise ValueError(
                 f"callbacks: {type(callback).__name__} wants to be called at every batch, and an epoch here is one "
@@ -294,7 +337,7 @@ class _Progress(keras.callbacks.Callback):
     @staticmethod
     def _numbers(logs):
         names = sorted(logs, key=lambda name: (name.startswith("val_"), "loss" not in name))
-        return ", ".join(f"{name} {logs[name]:.4f}" for name in names)
+        return ", ".join(f"{name} {logs[name]:.4f}" for name in names if np.ndim(logs[name]) == 0)
 
     def _show(self, line, last=False):
         if self._handle is not None:

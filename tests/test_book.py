@@ -113,7 +113,7 @@ def its_figures_are_described(notebook):
             yield f"cell {number}: the last line of a figure cell ends in ';', or its value is an output of its own"
 
 
-def figures_are_unique_and_numbers_refer_to_them(notebook):
+def its_figures_have_names_of_their_own(notebook):
     names = [
         cell.metadata["mystnb"]["figure"]["name"]
         for _, cell in code_cells(notebook)
@@ -166,7 +166,7 @@ RULES = [
     its_cells_are_short,
     every_code_cell_follows_prose,
     its_figures_are_described,
-    figures_are_unique_and_numbers_refer_to_them,
+    its_figures_have_names_of_their_own,
     its_terms_are_in_the_glossary,
     it_was_run_from_top_to_bottom,
     its_outputs_are_those_that_are_kept,
@@ -297,7 +297,7 @@ BROKEN = [
         lambda n: n.cells[3].metadata.update(mystnb=figure(alt="Plot of a loss over many epochs")),
     ),
     (its_figures_are_described, lambda n: n.cells[3].update(source="ax.plot([1, 2])")),
-    (figures_are_unique_and_numbers_refer_to_them, lambda n: n.cells.append(copy.deepcopy(n.cells[3]))),
+    (its_figures_have_names_of_their_own, lambda n: n.cells.append(copy.deepcopy(n.cells[3]))),
     (its_terms_are_in_the_glossary, lambda n: n.cells[4].update(source="We **flumox** the weights.")),
     (it_was_run_from_top_to_bottom, lambda n: n.cells[5].update(execution_count=None)),
     (it_was_run_from_top_to_bottom, lambda n: n.cells[5].update(execution_count=7)),

@@ -51,6 +51,8 @@ def server(monkeypatch, places):
         def log_message(self, *arguments):
             pass
 
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=running.serve_forever, daemon=True).start()
     monkeypatch.setattr(data, "MNIST_URL", f"http://127.0.0.1:{running.server_port}/")
@@ -100,6 +102,14 @@ def test_one_changed_byte_is_refused_and_the_message_helps(places, name):
         data.load_mnist()
     assert str(path) in str(raised.value)
     assert repr(name) in str(raised.value)
+
+
+def test_a_relative_folder_is_an_error(places, monkeypatch):
+    monkeypatch.chdir(places)
+    write(places / "named" / "mnist.npz")
+    monkeypatch.setenv("DLUTILS_DATA", "named")
+    with pytest.raises(ValueError, match="DLUTILS_DATA must be an absolute path, got 'named'"):
+        data.load_mnist()
 
 
 class _Trap:
@@ -195,7 +205,7 @@ def test_without_scikit_learn_the_error_says_what_to_install(places, monkeypatch
         data.load_mnist()
 
 
-@pytest.mark.skipif("DLUTILS_DATA" not in os.environ, reason="MNIST itself is tested where DLUTILS_DATA names it")
+@pytest.mark.skipif(not os.environ.get("DLUTILS_DATA"), reason="MNIST itself is tested where DLUTILS_DATA names it")
 def test_mnist_itself():
     digits = data.load_mnist()
     assert repr(digits) == "MNIST: 60,000 training and 10,000 test images"

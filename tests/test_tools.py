@@ -3,7 +3,11 @@
 import asyncio
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import textwrap
+import time
 from pathlib import Path
 
 from tools import book, notebooks, seeds, strip
@@ -34,6 +38,12 @@ def run(*sources, **options):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def figure_notebook(source):
+    made = notebook(source)
+    made.cells[1].metadata["mystnb"] = {"figure": {"name": "fig-line", "caption": "A line."}}
+    return made
 
 
 class TestRun:
@@ -67,6 +77,35 @@ class TestRun:
     def test_a_cell_that_warns_is_named(self, folder, source):
         with pytest.raises(notebooks.ChapterError, match=r"(?s)chapter\.ipynb, cell 2 of 2 printed a warning.*old"):
             run(source)
+
+    @pytest.mark.parametrize("source", ["x = 1", "plt.plot([1])", "print(1); plt.plot([1]);"])
+    def test_a_captioned_cell_gives_one_picture_and_nothing_else(self, folder, source):
+        path = folder / "chapter.ipynb"
+        nbformat.write(figure_notebook(f"from matplotlib import pyplot as plt\n{source}"), path)
+        with pytest.raises(notebooks.ChapterError, match=r"chapter\.ipynb, cell 2 of 2 has a caption and must give"):
+            asyncio.run(notebooks.run(path, timeout=60))
+
+    def test_figures_are_drawn_whatever_the_shell_says(self, folder, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+        path = folder / "chapter.ipynb"
+        nbformat.write(figure_notebook("from matplotlib import pyplot as plt\nplt.plot([1]);"), path)
+        executed, _, _ = asyncio.run(notebooks.run(path, timeout=60))
+        assert "image/png" in executed.cells[1].outputs[0].data
+
+    def test_talk_of_warnings_is_not_a_warning(self, folder):
+        run("print('This prints a UserWarning: see above')")
+
+    def test_loading_mnist_is_silent_where_it_is_not_named(self, folder, monkeypatch):
+        monkeypatch.delenv("DLUTILS_DATA", raising=False)
+        monkeypatch.setenv("KERAS_HOME", str(folder))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        folder.joinpath("cache", "dlutils").mkdir(parents=True)
+        folder.joinpath("cache", "dlutils", "mnist.unreachable").touch()  # no network, no waiting
+        executed, printed, _ = run(
+            "from dlutils import data\ndigits = data.load_mnist()", epilogue="print(digits.is_mnist)"
+        )
+        assert "stand-in" in executed.cells[1].outputs[0].text
+        assert printed == "False"
 
     def test_a_cell_that_hangs_and_a_kernel_that_dies_are_named(self, folder):
         nbformat.write(notebook("while True: pass"), "chapter.ipynb")
@@ -249,6 +288,66 @@ def test_a_build_that_fails_says_where_and_leaves_the_site_as_it_was(small_book,
     (small_book / "data.py").write_text("raise SystemExit('no data')\n")
     assert book.main([]) == 1
     assert "the data could not be loaded" in capsys.readouterr().err
+
+
+def test_an_interrupted_build_ends_at_once_and_leaves_the_site(small_book):
+    shutil.rmtree(small_book / "tools")
+    shutil.copytree(Path(book.__file__).parent, small_book / "tools")
+    environment = os.environ | {"PYTHONPATH": os.fspath(small_book)}
+    command = [sys.executable, "-m", "tools.book", "--jobs", "1"]
+    subprocess.run(command, cwd=small_book, env=environment, check=True, stdout=subprocess.DEVNULL)
+    good = page(small_book)
+    for name in ("chapter", "second"):
+        slow = notebook("import time, pathlib", f"pathlib.Path('{name}.started').touch()\ntime.sleep(50)")
+        slow.cells[0].source = TITLE.replace("chapter", name)
+        nbformat.write(slow, small_book / "book" / f"{name}.ipynb")
+    with (small_book / "_toc.yml").open("a") as toc:
+        toc.write("  - file: book/second\n")
+    building = subprocess.Popen(
+        command, cwd=small_book, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (small_book / "book" / "chapter.started").exists():
+        assert building.poll() is None
+        time.sleep(0.1)
+    building.send_signal(signal.SIGINT)
+    _, said = building.communicate(timeout=40)
+    assert building.returncode == 130
+    assert not (small_book / "book" / "second.started").exists()
+    assert b"interrupted" in said
+    assert b"the last good one still stands" in said
+    assert b"tools/book.py" not in said, "no traceback of ours"
+    assert page(small_book) == good
+
+
+def test_a_site_taken_away_by_a_kill_comes_back(small_book):
+    assert book.main([]) == 0
+    good = page(small_book)
+    (small_book / "_build" / "html").rename(small_book / "_build" / "old")
+    (small_book / "book" / "index.md").write_text("# Index\n\nSee {ref}`nowhere`.\n")
+    assert book.main([]) == 1
+    assert page(small_book) == good
+
+
+def test_chapters_of_the_same_name_in_two_folders_keep_their_results(small_book, capsys):
+    (small_book / "book" / "more").mkdir()
+    second = notebook("print('another')")
+    second.cells[0].source = TITLE.replace("(chapter)", "(second)")
+    nbformat.write(second, small_book / "book" / "more" / "chapter.ipynb")
+    with (small_book / "_toc.yml").open("a") as toc:
+        toc.write("  - file: book/more/chapter\n")
+    assert book.main([]) == 0
+    assert "2 executed" in capsys.readouterr().out
+    assert book.main([]) == 0
+    assert "0 executed" in capsys.readouterr().out
+
+
+def test_the_key_sees_what_is_installed_in_place_of_what_is_locked(tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("numpy==0.0.1 \\\n    --hash=sha256:0\nnever-installed==1\n")
+    never, numpy = book.installed(lock).splitlines()
+    assert numpy.startswith("numpy ")
+    assert "0.0.1" not in numpy
+    assert never == "no never-installed"
 
 
 def test_launch_buttons_appear_with_a_public_address_and_not_without(small_book):

@@ -166,7 +166,7 @@ def test_validation_is_what_evaluate_says(examples, monkeypatch):
 
 
 def compiled(model):
-    return vars(model)["_dlutils_fit"][1]
+    return vars(model)["_dlutils_fit"][-1]
 
 
 def test_a_second_call_reuses_what_was_compiled_and_goes_on(examples):
@@ -191,6 +191,60 @@ def test_freezing_a_layer_between_two_calls_is_seen(examples):
     before = model.layers[0].get_weights()[0]
     fit(model, x, y, loss=loss, optimizer=keras.optimizers.SGD(0.1))
     np.testing.assert_array_equal(model.layers[0].get_weights()[0], before)
+
+
+def test_an_optimizer_named_by_a_word_starts_afresh(examples):
+    x, y = examples
+    model = classifier()
+    fit(model, x, y, optimizer="adam", epochs=2)
+    fit(model, x, y, optimizer="adam")
+    assert int(model.optimizer.iterations) == 5
+
+
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_a_call_of_compile_in_between_is_seen(examples, metrics):
+    x, y = examples
+    model, optimizer, loss = classifier(), OPTIMIZERS["sgd"](), cross_entropy()
+    options = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
+    fit(model, x, y, **options)
+    model.compile(loss="mse", optimizer=optimizer, metrics=metrics)
+    losses = fit(model, x, y, **options, validation_data=(x, y)).history
+    assert model.loss is loss
+    assert losses["val_loss"][-1] == pytest.approx(np.ravel(model.evaluate(x, y, verbose=0))[0], abs=1e-6)
+
+
+def test_freezing_a_layer_without_trainable_weights_is_seen(examples):
+    x, y = examples
+    keras.utils.set_random_seed(0)
+    moments = keras.layers.BatchNormalization(center=False, scale=False)
+    model = keras.Sequential([keras.Input((5,)), moments, keras.layers.Dense(3)])
+    optimizer, loss = OPTIMIZERS["sgd"](), cross_entropy()
+    fit(model, x, y, loss=loss, optimizer=optimizer)
+    moments.trainable = False
+    before = moments.get_weights()
+    fit(model, x, y, loss=loss, optimizer=optimizer)
+    for one, other in zip(before, moments.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_in_mixed_precision_it_trains_and_reuses(examples):
+    x, y = examples
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, optimizer, loss = classifier(), OPTIMIZERS["sgd"](), cross_entropy()
+        first = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5)
+        known = compiled(model)
+        last = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert compiled(model) is known
+    assert last.history["loss"][-1] < first.history["loss"][0]
+
+
+def test_many_models_in_a_row_bring_no_warning(examples, caplog):
+    for _ in range(7):
+        fit(classifier(), *examples, epochs=2, validation_data=examples)
+    assert "retracing" not in caplog.text
 
 
 def test_a_batch_larger_than_the_data_is_the_whole_of_it(examples):
@@ -256,6 +310,45 @@ class TestCallbacks:
         rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.0)
         fit(model, x, y, epochs=2, callbacks=[rate])
         np.testing.assert_array_equal(model.layers[-1].get_weights()[0], before)
+
+    def test_a_run_that_was_cut_off_goes_on_where_it_was(self, examples, tmp_path):
+        x, y = examples
+
+        def power_cut(epoch, logs):
+            if epoch == 2:
+                raise OSError("power cut")
+
+        def train(model, hooks=()):
+            backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+            adam = OPTIMIZERS["adam"]()
+            return fit(model, x, y, optimizer=adam, epochs=4, callbacks=[backup, *hooks], shuffle=False)
+
+        with pytest.raises(OSError, match="power cut"):
+            train(classifier(), [keras.callbacks.LambdaCallback(on_epoch_begin=power_cut)])
+        resumed, whole = classifier(), classifier()
+        assert train(resumed).epoch == [2, 3]
+        assert train(whole).epoch == [0, 1, 2, 3], "a run that ended well leaves no backup"
+        assert_same_weights(resumed, whole, rtol=0, atol=1e-6)
+
+    def test_validation_is_announced(self, examples):
+        x, y = examples
+        results = []
+        for train in (fit, None):
+            model = classifier()
+            options = {
+                "epochs": 3,
+                "shuffle": False,
+                "validation_data": (x, y),
+                "callbacks": [keras.callbacks.SwapEMAWeights()],  # validates with averaged weights
+            }
+            optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9)
+            if train:
+                history = train(model, x, y, optimizer=optimizer, **options)
+            else:
+                model.compile(loss=cross_entropy(), optimizer=optimizer)
+                history = model.fit(x, y, batch_size=16, verbose=0, **options)
+            results.append(history.history["val_loss"])
+        np.testing.assert_allclose(*results, atol=1e-5)
 
     @pytest.mark.parametrize(
         "callback",
@@ -342,6 +435,7 @@ def test_double_precision_is_cast_to_the_precision_of_keras(examples):
             ValueError,
             r"validation_data\[0\] and validation_data\[1\] must hold as many",
         ),
+        ({"metrics": {"a": "accuracy"}}, TypeError, "metrics must be a list, got dict"),
         ({"callbacks": [print]}, TypeError, "callbacks must be Keras callbacks, got builtin_function_or_method"),
         ({"jit_compile": "yes"}, ValueError, "jit_compile must be"),
         ({"verbose": 2}, ValueError, "verbose must be"),
@@ -352,6 +446,50 @@ def test_what_cannot_be_used_is_named(examples, changes, error, message):
     arguments = {"model": classifier(), "x": examples[0], "y": examples[1]} | changes
     with pytest.raises(error, match=message):
         fit(arguments.pop("model"), arguments.pop("x"), arguments.pop("y"), **arguments)
+
+
+def test_labels_are_checked_in_every_form_of_the_loss(examples):
+    x, y = examples
+    bad = np.where(np.arange(M) == 5, 3, y)
+    for loss in (cross_entropy(), "sparse_categorical_crossentropy", keras.losses.sparse_categorical_crossentropy):
+        with pytest.raises(ValueError, match="y must hold class numbers"):
+            fit(classifier(), x, bad, loss=loss)
+    with pytest.raises(ValueError, match="y must hold class numbers"):
+        fit(classifier(), x, y, validation_data=(x, bad))
+    ignoring = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
+    losses = fit(classifier(), x, np.where(np.arange(M) == 5, 255, y), loss=ignoring).history["loss"]
+    assert np.isfinite(losses).all()
+    assert np.isfinite(fit(classifier(), x, y > 0).history["loss"]).all()
+
+
+class Subclassed(keras.Model):
+    def __init__(self, outputs=1):
+        super().__init__()
+        self.dense, self.outputs_wanted = keras.layers.Dense(3), outputs
+
+    def call(self, x):
+        return self.dense(x) if self.outputs_wanted == 1 else [self.dense(x)] * self.outputs_wanted
+
+
+class WithItsOwnStep(Subclassed):
+    def train_step(self, data):
+        return {"loss": 42.0}
+
+
+def test_any_model_of_one_output_will_do(examples):
+    losses = fit(Subclassed(), *examples, epochs=5).history["loss"]
+    assert losses[-1] < losses[0]
+    with pytest.raises(TypeError, match="model must have one output, got a list"):
+        fit(Subclassed(outputs=2), *examples)
+    with pytest.raises(ValueError, match="model has a train_step of its own"):
+        fit(WithItsOwnStep(), *examples)
+
+
+def test_a_metric_that_is_a_vector_is_recorded(examples):
+    x, y = examples
+    f1 = keras.metrics.F1Score()
+    history = fit(classifier(), x, np.eye(3)[y], loss="categorical_hinge", metrics=[f1], verbose="auto")
+    assert history.history["f1_score"][0].shape == (3,)
 
 
 def test_a_model_without_weights_is_refused(examples):

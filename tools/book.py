@@ -9,8 +9,10 @@ tree with execution off. The finished site replaces the old one only when it is 
 import argparse
 import asyncio
 import hashlib
+import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +41,17 @@ def digest(*items):
     return total.hexdigest()
 
 
+def installed(lock):
+    """The versions that are installed here of the packages that ``lock`` names, which need not be those it pins."""
+    versions = []
+    for name in sorted(set(re.findall(r"^([a-z0-9.-]+)==", lock.read_text("utf-8"), re.MULTILINE))):
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"no {name}")
+    return "\n".join(versions)
+
+
 def data_found(command):
     """What the chapters will find for data, as ``command`` prints it; a download happens here, once, in view."""
     print("data: ", end="", flush=True)
@@ -51,12 +64,12 @@ def data_found(command):
 
 async def execute(paths, settings, jobs):
     """Bring every chapter's result up to date; return (path of the result by chapter, number that ran)."""
-    environment = digest(*(ROOT / name for name in settings["inputs"]), platform.python_version(), platform.machine())
+    inputs = [ROOT / name for name in settings["inputs"]]
+    software = [platform.python_version(), platform.machine(), installed(ROOT / "requirements.lock")]
+    environment = digest(*inputs, *software, repr(settings))
     found = data_found(settings["data"])
-    results = {
-        path: EXECUTED / f"{path.stem}-{digest(path, environment, found, settings['provenance'])[:20]}.ipynb"
-        for path in paths
-    }
+    names = {path: "-".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    results = {path: EXECUTED / f"{names[path]}-{digest(path, environment, found)[:20]}.ipynb" for path in paths}
     stale = [path for path in paths if not results[path].is_file()]
     print(f"chapters: {len(paths)}, of which {len(stale)} to run", flush=True)
     slots, progress = asyncio.Semaphore(jobs), _Progress()
@@ -71,7 +84,7 @@ async def execute(paths, settings, jobs):
                 on_cell=lambda done, cells: progress.show(path.stem, f"cell {done} of {cells}"),
             )
             notebook.metadata["book"] = {"provenance": provenance, "seconds": round(seconds, 1)}
-            for old in EXECUTED.glob(f"{path.stem}-{'?' * 20}.ipynb"):
+            for old in EXECUTED.glob(f"{names[path]}-{'?' * 20}.ipynb"):
                 old.unlink()
             notebooks.write(notebook, results[path])
             progress.done(path.stem, f"ran in {seconds:.0f} s")
@@ -150,12 +163,14 @@ def stage(results):
 
 def build():
     """Build the site from STAGE, and put it in the place of the old one if that went without a warning."""
+    aside, old = BUILD / "next", BUILD / "old"
+    if old.exists() and not SITE.exists():  # killed between taking the old site away and putting the new one there
+        old.rename(SITE)
     stamp = digest(STAGE, ROOT / "requirements.lock", ROOT / "tools")
     if (SITE / STAMP).is_file() and (SITE / STAMP).read_text() == stamp:
         print("site: nothing changed")
         return
     print("site: building", flush=True)
-    aside, old = BUILD / "next", BUILD / "old"
     shutil.rmtree(aside, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(STAGE)]
     command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
@@ -187,11 +202,12 @@ def main(arguments):
         results, ran = asyncio.run(execute(notebooks.chapters(), notebooks.settings(), jobs))
         stage(results)
         build()
-    except notebooks.ChapterError as error:
-        print(f"\n{error}\n", file=sys.stderr)
+    except (notebooks.ChapterError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
         kept = f"; the last good one still stands in {SITE}" if SITE.exists() else ""
         print(f"No new site was made{kept}.", file=sys.stderr)
-        return 1
+        return 130 if interrupted else 1
     print(f"{ran} executed, {time.monotonic() - start:.0f} s in all. Open {SITE / 'index.html'}")
     return 0
 

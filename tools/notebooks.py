@@ -1,7 +1,10 @@
 """Where the book's sources stand, and how its notebooks are run."""
 
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import time
 import tomllib
 from pathlib import Path
@@ -13,8 +16,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 
-
-_WARNING = re.compile(r"^(WARNING|ERROR):|\w+Warning: ", re.MULTILINE)  # in a kernel, TensorFlow logs to stdout
+# In a kernel, TensorFlow logs to stdout.
+_WARNING = re.compile(r"^(WARNING|ERROR):|^\S+:\d+: \w+Warning: ", re.MULTILINE)
 
 
 class ChapterError(Exception):
@@ -79,7 +82,8 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
     Raises
     ------
     ChapterError
-        If a cell raises, takes longer than ``timeout`` seconds, or prints a warning, or if the kernel dies.
+        If a cell raises, takes longer than ``timeout`` seconds, prints a warning, or has the metadata of a figure and
+        does not end in exactly one picture; or if the kernel dies.
     """
     notebook = read(path)
     cells = len(notebook.cells)
@@ -92,15 +96,17 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
         extra_arguments=["--log-level=ERROR"],
         kernel_name="python3",  # this environment's, whatever the notebook was last opened with
         resources={"metadata": {"path": str(path.parent)}},
+        on_notebook_start=lambda notebook: _leave_interrupts_to_python(),
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, cells),
     )
     start = time.perf_counter()
+    environment = os.environ | settings().get("environment", {})
     try:
-        await client.async_execute()
+        await client.async_execute(env=environment)
     except nbclient.exceptions.CellTimeoutError as error:
         raise ChapterError(f"{path.name}: a cell ran for more than {timeout} s\n{error}") from None
     except nbclient.exceptions.CellExecutionError as error:
-        number = next(n for n, cell in enumerate(notebook.cells, 1) if _failed(cell))
+        number = max(n for n, cell in enumerate(notebook.cells, 1) if _failed(cell))
         raise ChapterError(f"{path.name}, cell {number} of {cells} raised\n{plain(str(error))}") from None
     except nbclient.exceptions.DeadKernelError:
         raise ChapterError(f"{path.name}: the kernel died") from None
@@ -109,13 +115,29 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
     if epilogue is not None:
         printed = "".join(output.get("text", "") for output in notebook.cells.pop().outputs).strip()
     for number, cell in enumerate(notebook.cells, 1):
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream" and (output.name == "stderr" or _WARNING.search(output.text)):
-                raise ChapterError(
-                    f"{path.name}, cell {number} of {cells} printed a warning, which would stand on the page\n"
-                    f"{cell.source}\n--\n{plain(output.text)}"
-                )
+        if problem := _unfit_for_a_page(cell):
+            raise ChapterError(f"{path.name}, cell {number} of {cells} {problem}")
     return notebook, printed, seconds
+
+
+def _leave_interrupts_to_python():
+    """Undo nbclient's handler, which ends one kernel and lets the others run on."""
+    with contextlib.suppress(NotImplementedError):  # on Windows
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def _unfit_for_a_page(cell):
+    """What is wrong with the outputs of ``cell``, or None."""
+    outputs = cell.get("outputs", [])
+    for output in outputs:
+        if output.output_type == "stream" and (output.name == "stderr" or _WARNING.search(output.text)):
+            return f"printed a warning, which would stand on the page\n{cell.source}\n--\n{plain(output.text)}"
+    if "figure" in cell.metadata.get("mystnb", {}):
+        pictures = [output for output in outputs if any(kind.startswith("image/") for kind in output.get("data", {}))]
+        if len(outputs) != 1 or len(pictures) != 1:
+            return f"has a caption and must give one picture and no other output, not {len(outputs)} outputs"
+    return None
 
 
 def _failed(cell):
