@@ -61,7 +61,8 @@ def fit(
     callbacks : list of keras.callbacks.Callback, optional
         Their hooks for epochs, for validation and for training as a whole are called. Those for batches cannot be.
     shuffle : bool
-        Draw a new order for each epoch; otherwise every epoch takes the examples as they stand.
+        Draw a new order for each epoch; otherwise every epoch takes the examples as they stand. (Keras 3.15's ``fit``
+        repeats one order in all epochs once ``keras.utils.set_random_seed`` was called.)
     seed : int
         Seeds the order of the examples, and nothing else: initial weights and dropout take theirs from
         ``keras.utils.set_random_seed`` or from the layers' own seeds.
