@@ -109,6 +109,8 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
         number = max(n for n, cell in enumerate(notebook.cells, 1) if _failed(cell))
         raise ChapterError(f"{path.name}, cell {number} of {cells} raised\n{plain(str(error))}") from None
     except nbclient.exceptions.DeadKernelError:
+        if asyncio.current_task().cancelling():  # it was ended because we are
+            raise asyncio.CancelledError from None
         raise ChapterError(f"{path.name}: the kernel died") from None
     seconds = time.perf_counter() - start
     printed = ""
