@@ -202,7 +202,7 @@ def small_book(folder, monkeypatch):
     (folder / "package").mkdir()
     (folder / "package" / "module.py").write_text("VALUE = 1\n")
     (folder / "requirements.lock").write_text("")
-    (folder / "data.py").write_text("print('such data')\n")
+    (folder / "data.py").write_text("import time; print('took', time.time()); print('such data')\n")
     (folder / "tools").mkdir()
     (folder / "pyproject.toml").write_text(
         textwrap.dedent("""\

@@ -53,13 +53,14 @@ def installed(lock):
 
 
 def data_found(command):
-    """What the chapters will find for data, as ``command`` prints it; a download happens here, once, in view."""
+    """What the chapters will find for data, as ``command`` says last; a download happens here, once, in view."""
     print("data: ", end="", flush=True)
     done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise notebooks.ChapterError(f"the data could not be loaded: {' '.join(command)} failed")
-    print(done.stdout.strip().splitlines()[-1])
-    return done.stdout
+    found = done.stdout.strip().splitlines()[-1]  # above it may stand how it was found, which must not count
+    print(found)
+    return found
 
 
 async def execute(paths, settings, jobs):
