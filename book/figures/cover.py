@@ -37,8 +37,8 @@ correct = answers == digits.y_test
 shown = [*np.flatnonzero(correct)[:8], *np.flatnonzero(~correct)[:4]]
 captions = [f"“{answers[i]}”" + ("" if correct[i] else " ✗") for i in shown]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(1.25, 1))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 3.2), width_ratios=(1.1, 1))
 plotting.plot_digits(digits.x_test[shown], captions, columns=4, ax=left)
 plotting.plot_history(history, labels=("training", "test"), ax=right)
 right.set(ylim=(0, None))
-figure.savefig(Path(__file__).with_suffix(".png"), dpi=120)
+figure.savefig(Path(__file__).with_suffix(".png"), dpi=160)
