@@ -58,8 +58,8 @@ def test_everything_public_says_what_it_takes_and_returns():
             if inspect.isfunction(member):
                 assert "Returns\n" in member.__doc__, f"{module.__name__}.{name} does not say what it returns"
                 for parameter in inspect.signature(member).parameters:
-                    word = rf"^    (\w+, )*{parameter}(, \w+)*( :|$)"
-                    assert re.search(word, member.__doc__, re.MULTILINE), (
+                    word = rf"^(\w+, )*{parameter}(, \w+)*( :|$)"
+                    assert re.search(word, inspect.getdoc(member), re.MULTILINE), (
                         f"{module.__name__}.{name} does not say what {parameter} is"
                     )
 

