@@ -131,13 +131,10 @@ class _Progress:
 def page_of(notebook):
     """``notebook`` as the website shows it: its provenance under the title, its checks folded."""
     book = notebook.metadata.pop("book")
-    title, newline, rest = notebook.cells[0].source.partition("\n# ")
-    if not newline:  # the title stands in the first line, without a label above it
-        title, newline, rest = "", "", notebook.cells[0].source
-    heading, _, body = rest.partition("\n")
+    title = notebook.cells[0]
     if book["provenance"]:
-        body = f"\n:::{{div}} provenance\n{book['provenance']}\n:::\n{body}"
-    notebook.cells[0].source = f"{title}{newline}{heading}\n{body}"
+        line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::\n"
+        title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
         if "check" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
