@@ -1,11 +1,18 @@
 """Pictures: what is on them."""
 
+import base64
+import html
+import io
+import json
+import re
+
 from dlutils import plotting
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 matplotlib.use("Agg")
 
@@ -113,3 +120,158 @@ def test_each_draws_on_the_axes_it_is_given(draw):
 def test_the_style_is_found_by_its_name():
     with plt.style.context("dlutils.style"):
         assert plt.rcParams["figure.dpi"] == 144
+
+
+ALT = 'A square "walks" <right> & stops.'
+
+
+def square(ax, place):
+    ax.plot(place, 0, "s", markersize=20)
+    ax.set(xlim=(-1, 5), ylim=(-1, 1))
+
+
+def bundle(frames=(0, 1, 2, 3), draw=square, **options):
+    made = plotting.animate(draw, frames, **{"alt": ALT, "figsize": (2, 1)} | options)
+    return made._repr_mimebundle_()
+
+
+def attribute(text, name):
+    return html.unescape(re.search(rf'\b{name}="([^"]*)"', text)[1])
+
+
+def decoded(source):
+    assert source.startswith("data:image/webp;base64,")
+    return Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("RGBA")
+
+
+def film(text):
+    """What the player shows: each frame on the last one, which is the image that the page has without its script."""
+    last = decoded(attribute(text, "src"))
+    earlier = [decoded(source) for source in attribute(text, "data-frames").split()]
+    return [np.array(Image.alpha_composite(last, frame).convert("RGB")) for frame in [*earlier, last]]
+
+
+def drawn(place):
+    """The frame of ``place``, drawn here."""
+    figure, ax = plt.subplots(figsize=(2, 1))
+    square(ax, place)
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())[..., :3]
+
+
+def test_a_film_has_all_frames_in_order_and_shows_the_last_one_first():
+    with plt.style.context("dlutils.style"):
+        pictures = film(bundle([0, 3, 1, 4])["text/html"])
+        expected = [drawn(place) for place in [0, 3, 1, 4]]
+    np.testing.assert_array_equal(pictures, expected)
+    assert pictures[0].shape == (144, 288, 3), "2 by 1 inches in the style's resolution"
+    assert len(np.unique(pictures, axis=0)) == 4
+
+
+def test_a_film_without_its_script_is_the_last_frame_with_its_alt_text_and_nothing_to_press():
+    made = bundle()
+    page = re.sub(r"<(script|style)>.*?</\1>", "", made["text/html"], flags=re.DOTALL)
+    assert re.findall(r"<(\w+)", page) == ["div", "img"]
+    assert 'role="group"' in page
+    assert attribute(page, "aria-label")
+    assert made["text/plain"] == ALT
+    png = Image.open(io.BytesIO(base64.b64decode(made["image/png"]))).convert("RGB")
+    np.testing.assert_array_equal(png, film(made["text/html"])[-1])
+
+
+def test_a_film_of_the_same_frames_is_the_same_to_the_byte():
+    assert bundle() == bundle()
+
+
+def test_a_film_asks_for_nothing():
+    text = re.sub(r"data:image/webp;base64,[\w+/=]+", "DATA", bundle()["text/html"])
+    assert "//" not in re.sub(r"^\s*//.*|;  //.*", "", text, flags=re.MULTILINE), "no address, only comments"
+    assert re.findall(r'(?:src|href)="([^"]*)', text) == ["DATA"]
+    assert not re.search(r"@import|\bfetch\b|XMLHttpRequest|\bimport\b", text)
+
+
+def test_what_stays_the_same_costs_next_to_nothing():
+    one, many = (len(bundle([0] * count, figsize=(4, 3))["text/html"]) for count in (1, 21))
+    assert (many - one) / 20 < 500
+
+
+def test_a_frame_covers_a_rim_about_what_differs_so_that_no_edge_shows_where_it_is_scaled():
+    text = bundle([0, 1])["text/html"]
+    covered = np.array(decoded(attribute(text, "data-frames")))[..., 3] > 0
+    differs = (drawn(0) != drawn(1)).any(axis=-1)
+    for rows, columns in ((-3, -3), (-3, 3), (3, -3), (3, 3)):
+        assert covered[np.roll(differs, (rows, columns), axis=(0, 1))].all()
+    assert covered.mean() < 0.5
+
+
+def test_alt_and_labels_are_escaped_and_read_back():
+    labels = ['"one"', "</script>", "θ & <b>", "$alt"]
+    text = bundle(labels=labels)["text/html"]
+    assert attribute(text, "alt") == ALT
+    assert json.loads(attribute(text, "data-labels")) == labels
+    assert ALT not in text
+    assert text.count("</script>") == 1
+
+
+def test_labels_count_the_frames_if_none_are_given():
+    text = bundle(iter("abc"), lambda ax, letter: ax.set_title(letter), interval=0.25)["text/html"]
+    assert json.loads(attribute(text, "data-labels")) == ["1 of 3", "2 of 3", "3 of 3"]
+    assert attribute(text, "data-interval") == "250"
+
+
+def test_a_film_leaves_no_figure_behind_and_the_current_one_as_it_was():
+    current = plt.figure()
+    bundle()
+    assert plt.gcf() is current
+    assert len(plt.get_fignums()) == 1
+
+
+def test_a_film_whose_drawing_fails_leaves_no_figure_behind():
+    def draw(ax, frame):
+        raise RuntimeError("no ink")
+
+    with pytest.raises(RuntimeError, match="no ink"):
+        bundle(draw=draw)
+    assert not plt.get_fignums()
+
+
+def test_transparent_figures_lie_on_white_paper():
+    with plt.rc_context({"figure.facecolor": "none"}):
+        assert film(bundle()["text/html"])[0][0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"draw": "square"}, TypeError, "draw must be a function of ax and frame, got 'square'"),
+        ({"frames": 4}, TypeError, "frames must be a sequence, got 4"),
+        ({"frames": []}, ValueError, "frames must be at least one, got none"),
+        ({"alt": None}, TypeError, "alt must be a sentence .*, got None"),
+        ({"alt": " \n"}, ValueError, "alt must say in a sentence"),
+        ({"labels": ["one"]}, ValueError, "labels must be as many as frames, got 1 for 4"),
+        ({"labels": "abcd"}, TypeError, "labels must be a sequence, got 'abcd'"),
+        ({"labels": ["a", "b", 3, "d"]}, TypeError, "labels must be strings, got 3 among them"),
+        ({"interval": "fast"}, TypeError, "interval must be a number of seconds, got 'fast'"),
+        ({"interval": 0}, ValueError, "interval must be a number of seconds above 0, got 0"),
+        ({"interval": float("nan")}, ValueError, "interval must be a number of seconds above 0, got nan"),
+        ({"interval": float("inf")}, ValueError, "interval must be a number of seconds above 0, got inf"),
+        ({"figsize": 3}, ValueError, "figsize must be a width and a height in inches, got 3"),
+        ({"figsize": (0, 1)}, ValueError, r"figsize must be positive, got \(0, 1\)"),
+        (
+            {"draw": lambda ax, frame: ax.figure.set_size_inches(2, 1 + frame)},
+            ValueError,
+            "draw must leave the figure's size as it is",
+        ),
+    ],
+)
+def test_a_film_names_what_it_cannot_use(changes, error, message):
+    with pytest.raises(error, match=message):
+        bundle(**changes)
+
+
+def test_a_film_that_is_too_large_says_how_large_and_what_to_do():
+    def noise(ax, seed):
+        ax.imshow(np.random.default_rng(seed).random((400, 400, 3)))
+
+    with pytest.raises(ValueError, match=r"frames must fit into 1,000,000 bytes of HTML, got 9 that take \d,.*figsize"):
+        bundle(range(9), noise, figsize=(4, 4))

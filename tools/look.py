@@ -2,8 +2,9 @@
 
     python -m tools.look [--pages NAME ...] [--out FOLDER]
 
-A page fails if it asks for anything outside the site, logs an error, misses an image, is wider than the window, or if
-axe finds something serious. Screenshots of all pages are left in _build/look, to be looked at by a person.
+A page fails if it asks for anything outside the site, logs an error, misses an image, is wider than the window, if axe
+finds something serious, or if one of its players does not do by keyboard what it should. Screenshots of all pages are
+left in _build/look, to be looked at by a person.
 """
 
 import argparse
@@ -26,11 +27,76 @@ MEASURE = """() => ({
     broken: [...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src),
     bytes: performance.getEntries().reduce((total, entry) => total + (entry.encodedBodySize || 0), 0),
 })"""
+PLAYER = ".dl-player"  # of plotting.animate
+STATE = """player => {
+    const [play, slider] = [player.querySelector("button"), player.querySelector("input")];
+    return {
+        image: player.querySelector("img").src,
+        frame: slider && Number(slider.value),
+        said: slider && slider.getAttribute("aria-valuetext"),
+        read: player.querySelector("output")?.textContent,
+        offers: play && play.getAttribute("aria-label"),
+    };
+}"""
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
+
+
+def operate(page, player, at_first):
+    """Work a player by its keys, on the page's fake clock; yield what is wrong with it. ``at_first`` is its STATE."""
+    if player.get_by_role("button").count() != 3 or player.get_by_role("slider").count() != 1:
+        yield "does not have three buttons and a slider"
+        return
+    play, slider = player.get_by_role("button").first, player.get_by_role("slider")
+    interval, last = float(player.get_attribute("data-interval")), slider.evaluate("slider => Number(slider.max)")
+    end = player.evaluate(STATE)
+    if end != at_first or end["frame"] != last:
+        yield "does not rest on its last frame before anything is pressed"
+    if last == 0:
+        return
+
+    def after(key, milliseconds=0):
+        page.keyboard.press(key)
+        page.clock.run_for(milliseconds)
+        return player.evaluate(STATE)
+
+    play.focus()
+    running = after("Enter")
+    if running["frame"] != 0 or running["offers"] == end["offers"]:
+        yield "does not start at the first frame, or does not offer to pause"
+    images = {running["image"]}
+    for _ in range(last):
+        page.clock.run_for(interval)
+        images.add(player.evaluate(STATE)["image"])
+    if len(images) < 2 or player.evaluate(STATE) != end:
+        yield "does not run through its frames to the last one"
+    page.clock.run_for(5 * interval)
+    if player.evaluate(STATE) != end:
+        yield "does not stay on its last frame"
+    after("Space")
+    paused = after("Space")
+    page.clock.run_for(5 * interval)
+    if player.evaluate(STATE) != paused or paused["offers"] != end["offers"]:
+        yield "does not pause"
+    after("Enter", interval * (last + 1))
+    for tabs, key, frame in (
+        (1, "Enter", last - 1),  # step back
+        (1, "Space", last),  # step forward
+        (1, "ArrowLeft", last - 1),  # the slider
+        (0, "Home", 0),
+        (0, "ArrowRight", 1),
+        (0, "End", last),
+    ):
+        for _ in range(tabs):
+            page.keyboard.press("Tab")
+        state = after(key)
+        if state["frame"] != frame or (state["image"] == end["image"]) != (frame == last):
+            yield f"does not show frame {frame} of 0 to {last} after {key}"
+        if not state["said"] or state["said"] != state["read"]:
+            yield f"says {state['said']!r} and shows {state['read']!r}"
 
 
 def look(browser, axe, address, page_name, window, theme, out):
@@ -54,6 +120,8 @@ def look(browser, axe, address, page_name, window, theme, out):
     page.goto(f"{address}/{page_name}", wait_until="networkidle")
     page.evaluate("() => document.querySelectorAll('img').forEach(image => { image.loading = 'eager'; })")
     page.wait_for_timeout(300)
+    players = page.locator(PLAYER).all()
+    at_first = [player.evaluate(STATE) for player in players]
     seen = page.evaluate(MEASURE)
     if seen["theme"] != theme:
         problems.append(f"shows the theme {seen['theme']}")
@@ -65,6 +133,11 @@ def look(browser, axe, address, page_name, window, theme, out):
             targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
             problems.append(f"axe, {violation['impact']}: {violation['help']} ({len(violation['nodes'])}: {targets})")
     page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}.png", full_page=True)
+    if players:
+        page.clock.install(time=0)  # so late because it also replaces the performance entries
+        page.clock.pause_at(3600)
+    for number, (player, state) in enumerate(zip(players, at_first, strict=True), 1):
+        problems += [f"player {number} of {len(players)} {problem}" for problem in operate(page, player, state)]
     context.close()
     return problems, seen["bytes"]
 
