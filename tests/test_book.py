@@ -25,7 +25,7 @@ def tags(cell):
 
 
 def is_check(cell):
-    return "check" in tags(cell) or "nbgrader" in cell.metadata
+    return bool({"check", "said-and-measured"} & tags(cell)) or "nbgrader" in cell.metadata
 
 
 def code_cells(notebook):
@@ -165,6 +165,21 @@ def its_checks_say_what_failed(notebook):
             yield f"cell {number} is tagged check and asserts nothing"
 
 
+def its_findings_stand_alone(notebook):
+    lectures = set(re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text("utf-8"), re.MULTILINE))
+    for number, cell in code_cells(notebook):
+        statements = ast.parse(cell.source).body
+        records = [ast.unparse(s.value.func) for s in statements if isinstance(getattr(s, "value", None), ast.Call)]
+        recording = [name for name in records if name == "findings.said_and_measured"]
+        if bool(recording) != ("said-and-measured" in tags(cell)):
+            yield f"cell {number}: findings are recorded in cells tagged said-and-measured, and nowhere else"
+        if recording and len(recording) != len(statements):
+            yield f"cell {number} does something beside recording findings, which the page would not show"
+        for lecture in re.findall(r'lecture="(\w*)"', cell.source):
+            if lecture not in lectures:
+                yield f"cell {number}: the lecture {lecture!r} is not in references.bib"
+
+
 RULES = [
     it_has_one_title_with_a_label,
     it_has_testable_objectives_and_a_summary,
@@ -179,6 +194,7 @@ RULES = [
     its_outputs_are_those_that_are_kept,
     nothing_in_it_went_to_stderr,
     its_checks_say_what_failed,
+    its_findings_stand_alone,
 ]
 
 
@@ -228,6 +244,7 @@ def test_the_configuration_calls_no_server_and_executes_nothing():
 
 # Each rule has notebooks that break it, made from one that keeps them all.
 
+FINDING = 'findings.said_and_measured("a", said="1", measured="2", agrees=False, lecture="lecun1998gradient", row=1)'
 GOOD_TITLE = "(example)=\n# Example\n\nBy the end you will be able to\n\n- add;\n- subtract;\n- divide.\n"
 
 
@@ -263,6 +280,7 @@ def good():
                 metadata={"tags": ["keep_output", "nbval-check-output"]},
                 outputs=[nbformat.v4.new_output("stream", name="stdout", text="2\n")],
             ),
+            code(FINDING, 6, tags=["said-and-measured"]),
             markdown("## Summary\n\nIt is two."),
         ]
     )
@@ -325,6 +343,9 @@ BROKEN = [
     (its_outputs_are_those_that_are_kept, with_picture),
     (nothing_in_it_went_to_stderr, with_stderr),
     (its_checks_say_what_failed, lambda n: n.cells[6].update(source="print(total)")),
+    (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING, metadata={})),
+    (its_findings_stand_alone, lambda n: n.cells[9].update(source="total = 3\n" + FINDING)),
+    (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING.replace("lecun", "nobody"))),
 ]
 
 

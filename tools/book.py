@@ -22,10 +22,13 @@ from pathlib import Path
 from tools import notebooks
 from tools.notebooks import BUILD, ROOT
 
+import nbformat
 import yaml
 
 EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
 STAMP = ".built-from"
+FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what a lecture said
+FINDINGS = "% said-and-measured"  # the line of a page in whose place all of them are listed
 
 
 def digest(*items):
@@ -128,8 +131,51 @@ class _Progress:
             print("\r\x1b[K", end="", flush=True)
 
 
-def page_of(notebook):
-    """``notebook`` as the website shows it: its provenance under the title, its checks folded."""
+def findings_of(notebook):
+    """For each cell that records findings, its place in ``notebook`` and their records."""
+    found = {}
+    for place, cell in enumerate(notebook.cells):
+        records = [output.data[FINDING] for output in cell.get("outputs", []) if FINDING in output.get("data", {})]
+        if records:
+            found[place] = records
+    return found
+
+
+def findings_table(records, links=None):
+    """``records`` as a table in MyST; ``links`` are targets, one for each."""
+
+    def plain(text):
+        return re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", text)
+
+    rows = ["| | the lecture said | measured here | |", "|---|---|---|---|"]
+    for number, record in enumerate(records):
+        what = plain(record["what"])
+        if links:
+            what = f"[{what}](#{links[number]})"
+        verdict = "✓ agrees" if record["agrees"] else "≠ differs"
+        said = f"{plain(record['said'])} {{cite}}`{record['lecture']}`"
+        rows.append(f"| {what} | {said} | {plain(record['measured'])} | {verdict} |")
+    return "\n".join(rows)
+
+
+def findings_page(source, chapters):
+    """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker."""
+    sections, verdicts = [], []
+    for name, notebook in chapters:
+        records, links = [], []
+        for number, (_, found) in enumerate(findings_of(notebook).items(), 1):
+            records += found
+            links += [f"said-{name}-{number}"] * len(found)
+        if records:
+            label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source).group(1)
+            sections.append(f"## {{ref}}`{label}`\n\n{findings_table(records, links)}")
+            verdicts += [record["agrees"] for record in records]
+    count = f"{len(verdicts)} numbers: {sum(verdicts)} agree, {len(verdicts) - sum(verdicts)} differ."
+    return source.replace(FINDINGS, "\n\n".join([count, *sections]) if sections else "None is recorded yet.")
+
+
+def page_of(notebook, name):
+    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in tables."""
     book = notebook.metadata.pop("book")
     title = notebook.cells[0]
     if book["provenance"]:
@@ -140,6 +186,10 @@ def page_of(notebook):
             cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
             cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = "Show the check of what was just said"
             cell.metadata["mystnb"]["code_prompt_hide"] = "Hide the check"
+    for number, (place, records) in enumerate(findings_of(notebook).items(), 1):
+        table = f":::{{admonition}} Said and measured\n:class: said-and-measured\n{findings_table(records)}\n:::"
+        cell = nbformat.v4.new_markdown_cell(f"(said-{name}-{number})=\n{table}", id=notebook.cells[place].id)
+        notebook.cells[place] = cell
     return notebook
 
 
@@ -148,8 +198,14 @@ def stage(results):
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(ROOT / "book", STAGE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
     shutil.copy(ROOT / "_toc.yml", STAGE)
-    for path, result in results.items():
-        notebooks.write(page_of(notebooks.read(result)), STAGE / path.relative_to(ROOT))
+    chapters = {path: notebooks.read(result) for path, result in results.items()}
+    for page in (STAGE / "book").glob("*.md"):
+        source = page.read_text("utf-8")
+        if FINDINGS in source.splitlines():
+            named = [(path.stem, notebook) for path, notebook in chapters.items()]
+            page.write_text(findings_page(source, named), "utf-8")
+    for path, notebook in chapters.items():
+        notebooks.write(page_of(notebook, path.stem), STAGE / path.relative_to(ROOT))
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     if not config["repository"]["url"]:  # without a public address the buttons would lead nowhere
         for key in ("repository", "launch_buttons"):
