@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import notebooks
+from tools import faults, notebooks
 
 import nbformat
 import pytest
 import yaml
 
 BOOK = notebooks.ROOT / "book"
-CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+CHAPTERS = sorted(BOOK.glob("[!.]*.ipynb"))  # tools put hidden variants beside chapters for a while
 KEPT = {"keep_output", "nbval-check-output"}
 MAX_LINES = 20
 
@@ -218,9 +218,19 @@ def test_every_chapter_is_in_its_canonical_form(path):
     assert canonical(path).decode().strip() == path.read_text("utf-8").strip(), f"{path.name}: run make strip"
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_has_faults_that_can_be_planted_in_it(path):
+    kept = faults.faults_of(path)
+    assert len({fault["name"] for fault in kept}) == len(kept) >= 5
+    notebook = nbformat.read(path, 4)
+    for fault in kept:
+        assert set(fault) == {"name", "old", "new"}
+        assert faults.faulty(notebook, fault).cells != notebook.cells, fault["name"]
+
+
 def test_the_table_of_contents_and_the_folder_agree():
     listed = {notebooks.ROOT / page for page in notebooks.pages()}
-    there = {path.with_suffix("") for path in BOOK.iterdir() if path.suffix in (".md", ".ipynb")}
+    there = {path.with_suffix("") for path in BOOK.glob("[!.]*") if path.suffix in (".md", ".ipynb")}
     assert not there - listed, f"not in _toc.yml: {sorted(path.name for path in there - listed)}"
     assert not listed - there, f"in _toc.yml and not in book/: {sorted(path.name for path in listed - there)}"
 

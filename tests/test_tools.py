@@ -10,7 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from tools import book, notebooks, seeds, strip
+from tools import book, faults, notebooks, seeds, strip
 
 import nbformat
 import pytest
@@ -185,6 +185,60 @@ ax.plot([1, 2]);
 """
 
 
+FAULTS = """
+[[fault]]
+name = "a wrong sign"
+old = "a + b"
+new = "a - b"
+
+[[fault]]
+name = "no fault at all"
+old = "b = 2"
+new = "b = 2.0"
+
+[[fault]]
+name = "a name unknown"
+old = "a = 1"
+new = "a = one"
+"""
+
+
+@pytest.fixture
+def faulty_chapter(folder, monkeypatch):
+    monkeypatch.setattr(faults, "FAULTS", folder / "faults")
+    (folder / "faults").mkdir()
+    (folder / "faults" / "chapter.toml").write_text(FAULTS)
+    path = folder / "chapter.ipynb"
+    sources = ("a = 1", "b = 2", "total = a + b", "assert total == a + b == 3, 'one and two'")
+    nbformat.write(notebook(*sources, tags=["check"]), path)
+    return path
+
+
+def test_a_planted_fault_is_caught_by_a_check_and_by_nothing_else(faulty_chapter, capsys):
+    before = faulty_chapter.read_bytes()
+    assert faults.main([os.fspath(faulty_chapter)]) == 1
+    said = capsys.readouterr().out
+    assert "a wrong sign: caught: AssertionError: one and two" in said
+    assert "no fault at all: NOT CAUGHT" in said
+    assert "a name unknown: failed elsewhere: " in said
+    assert "1 of 3 caught" in said
+    assert faults.main([os.fspath(faulty_chapter), "--only", "a wrong sign", "--jobs", "1"]) == 0
+    assert "1 of 1 caught" in capsys.readouterr().out
+    assert faulty_chapter.read_bytes() == before
+    assert [item.name for item in faulty_chapter.parent.glob("*.ipynb")] == ["chapter.ipynb"]
+
+
+def test_a_fault_that_cannot_be_planted_is_named(faulty_chapter, folder, capsys):
+    assert faults.main([os.fspath(faulty_chapter), "--only", "another"]) == 1
+    assert "another" in capsys.readouterr().err
+    (folder / "faults" / "chapter.toml").write_text(FAULTS.replace("a + b", "a * b"))
+    assert faults.main([os.fspath(faulty_chapter)]) == 1
+    assert "'a wrong sign': its old text stands 0 times" in capsys.readouterr().err
+    (folder / "faults" / "chapter.toml").unlink()
+    assert faults.main([os.fspath(faulty_chapter)]) == 1
+    assert "no faults are kept for chapter.ipynb" in capsys.readouterr().err
+
+
 @pytest.fixture
 def small_book(folder, monkeypatch):
     """A book with the real configuration, an index and one chapter; returns a function that builds it."""
@@ -263,6 +317,42 @@ def test_the_book_is_built_and_rebuilt_only_as_far_as_it_must(small_book, capsys
     (small_book / "data.py").write_text("print('other data')\n")
     assert "1 executed" in build()
     assert len(list((small_book / "_build" / "executed").iterdir())) == 1, "old results do not pile up"
+
+
+RECORD = """
+from IPython.display import publish_display_data as show
+record = {"what": "the *slope* at <1>", "measured": "2 | 3", "lecture": "lecun1998gradient", "row": "1"}
+for said, agrees in (("$1$", False), ("2", True)):
+    show({"text/plain": "x", "application/vnd.dlutils.finding+json": record | {"said": said, "agrees": agrees}})
+"""
+
+
+def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
+    path = small_book / "book" / "chapter.ipynb"
+    chapter = nbformat.read(path, 4)
+    chapter.cells.append(nbformat.v4.new_code_cell(RECORD))
+    nbformat.write(chapter, path)
+    index = small_book / "book" / "index.md"
+    index.write_text("# Index\n\nSee {ref}`chapter`.\n\n% said-and-measured\n\n```{bibliography}\n```\n")
+    assert book.main([]) == 0
+    here = page(small_book)
+    assert "publish_display_data" not in here, "the record is shown in words, not as code"
+    for part in (
+        "Said and measured",
+        "The *slope* at &lt;1&gt;: the lecture said $1$",
+        "we measured 2 | 3",
+        "≠ differs",
+    ):
+        assert part in here
+    listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
+    assert "2 numbers: 1 agree, 1 differ." in listed
+    assert listed.count('href="chapter.html#said-chapter-1"') == 2
+    assert "✓ agrees" in listed
+    assert "% said-and-measured" in index.read_text(), "the source is not touched"
+
+
+def test_a_page_of_findings_without_any_says_so(small_book):
+    assert book.findings_page("% said-and-measured", []) == "None is recorded yet."
 
 
 def test_a_build_that_fails_says_where_and_leaves_the_site_as_it_was(small_book, capsys):

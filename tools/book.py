@@ -141,41 +141,36 @@ def findings_of(notebook):
     return found
 
 
-def findings_table(records, links=None):
-    """``records`` as a table in MyST; ``links`` are targets, one for each."""
+def findings_cells(record):
+    """A finding's what, said, measured and verdict, in MyST."""
 
     def plain(text):
         return re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", text)
 
-    rows = ["| | the lecture said | measured here | |", "|---|---|---|---|"]
-    for number, record in enumerate(records):
-        what = plain(record["what"])
-        if links:
-            what = f"[{what}](#{links[number]})"
-        verdict = "✓ agrees" if record["agrees"] else "≠ differs"
-        said = f"{plain(record['said'])} {{cite}}`{record['lecture']}`"
-        rows.append(f"| {what} | {said} | {plain(record['measured'])} | {verdict} |")
-    return "\n".join(rows)
+    said = f"{plain(record['said'])} {{cite}}`{record['lecture']}`"
+    return plain(record["what"]), said, plain(record["measured"]), "✓ agrees" if record["agrees"] else "≠ differs"
 
 
 def findings_page(source, chapters):
     """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker."""
     sections, verdicts = [], []
     for name, notebook in chapters:
-        records, links = [], []
-        for number, (_, found) in enumerate(findings_of(notebook).items(), 1):
-            records += found
-            links += [f"said-{name}-{number}"] * len(found)
-        if records:
+        rows = []
+        for number, records in enumerate(findings_of(notebook).values(), 1):
+            for record in records:
+                what, said, measured, verdict = findings_cells(record)
+                rows.append(f"| [{what}](#said-{name}-{number}) | {said} | {measured} | {verdict} |")
+                verdicts.append(record["agrees"])
+        if rows:
             label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source).group(1)
-            sections.append(f"## {{ref}}`{label}`\n\n{findings_table(records, links)}")
-            verdicts += [record["agrees"] for record in records]
+            head = ["| | the lecture said | measured here | |", "|---|---|---|---|"]
+            sections.append(f"## {{ref}}`{label}`\n\n" + "\n".join([*head, *rows]))
     count = f"{len(verdicts)} numbers: {sum(verdicts)} agree, {len(verdicts) - sum(verdicts)} differ."
     return source.replace(FINDINGS, "\n\n".join([count, *sections]) if sections else "None is recorded yet.")
 
 
 def page_of(notebook, name):
-    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in tables."""
+    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in words."""
     book = notebook.metadata.pop("book")
     title = notebook.cells[0]
     if book["provenance"]:
@@ -187,9 +182,14 @@ def page_of(notebook, name):
             cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = "Show the check of what was just said"
             cell.metadata["mystnb"]["code_prompt_hide"] = "Hide the check"
     for number, (place, records) in enumerate(findings_of(notebook).items(), 1):
-        table = f":::{{admonition}} Said and measured\n:class: said-and-measured\n{findings_table(records)}\n:::"
-        cell = nbformat.v4.new_markdown_cell(f"(said-{name}-{number})=\n{table}", id=notebook.cells[place].id)
-        notebook.cells[place] = cell
+        lines = [f"(said-{name}-{number})=", ":::{admonition} Said and measured"]
+        for record in records:
+            what, said, measured, verdict = findings_cells(record)
+            lines.append(
+                f"- {what[0].upper()}{what[1:]}: the lecture said {said}, we measured {measured}. **{verdict}**"
+            )
+        source = "\n".join([*lines, ":::"])
+        notebook.cells[place] = nbformat.v4.new_markdown_cell(source, id=notebook.cells[place].id)
     return notebook
 
 

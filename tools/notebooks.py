@@ -21,7 +21,11 @@ _WARNING = re.compile(r"^(WARNING|ERROR):|^\S+:\d+: \w+Warning: ", re.MULTILINE)
 
 
 class ChapterError(Exception):
-    """A chapter that did not run as it should; the message says where."""
+    """A chapter that did not run as it should; the message says where, and ``cell`` is what raised, if a cell did."""
+
+    def __init__(self, message, cell=None):
+        super().__init__(message)
+        self.cell = cell
 
 
 def settings():
@@ -69,6 +73,17 @@ def write(notebook, path):
     os.replace(aside, path)
 
 
+@contextlib.contextmanager
+def variant(path, notebook, name):
+    """A file with ``notebook`` beside the chapter at ``path``, which is what it is a variant of; removed afterwards."""
+    copy = path.with_name(f".{path.stem}-{name}.ipynb")
+    try:
+        nbformat.write(notebook, copy)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
 async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None):
     """Run the notebook at ``path`` from top to bottom in a fresh kernel, in its own folder.
 
@@ -107,7 +122,8 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
         raise ChapterError(f"{path.name}: a cell ran for more than {timeout} s\n{error}") from None
     except nbclient.exceptions.CellExecutionError as error:
         number = max(n for n, cell in enumerate(notebook.cells, 1) if _failed(cell))
-        raise ChapterError(f"{path.name}, cell {number} of {cells} raised\n{plain(str(error))}") from None
+        message = f"{path.name}, cell {number} of {cells} raised\n{plain(str(error))}"
+        raise ChapterError(message, notebook.cells[number - 1]) from None
     except nbclient.exceptions.DeadKernelError:
         if asyncio.current_task().cancelling():  # it was ended because we are
             raise asyncio.CancelledError from None

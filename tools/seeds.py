@@ -16,8 +16,6 @@ from pathlib import Path
 
 from tools import notebooks
 
-import nbformat
-
 SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
 
 
@@ -32,14 +30,10 @@ def reseeded(notebook, seed):
 
 def run(path, seed, names, timeout):
     """Run the chapter at ``path`` with ``seed``; return the values of the variables called ``names``, by name."""
-    copy = path.with_name(f".{path.stem}-seed-{seed}.ipynb")
     values = ", ".join(f"{name!r}: float({name})" for name in names)
     epilogue = f"import json; print(json.dumps({{{values}}}))"
-    try:
-        nbformat.write(reseeded(notebooks.read(path), seed), copy)
+    with notebooks.variant(path, reseeded(notebooks.read(path), seed), f"seed-{seed}") as copy:
         _, printed, _ = asyncio.run(notebooks.run(copy, timeout=timeout, epilogue=epilogue))
-    finally:
-        copy.unlink(missing_ok=True)
     return json.loads(printed)
 
 
