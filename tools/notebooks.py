@@ -115,7 +115,8 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell_index + 1, cells),
     )
     start = time.perf_counter()
-    environment = os.environ | settings().get("environment", {})
+    own = settings().get("environment", {})
+    environment = os.environ | {name: value.format(build=BUILD) for name, value in own.items()}
     try:
         await client.async_execute(env=environment)
     except nbclient.exceptions.CellTimeoutError as error:
