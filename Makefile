@@ -46,7 +46,7 @@ bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter wi
 	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy normalized_accuracy shifted_accuracy convolutional_accuracy
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --extra teach --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what was built; the environment and the downloaded data stay
 	rm -rf _build .pytest_cache .ruff_cache

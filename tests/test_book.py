@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import faults, notebooks
+from tools import exercises, faults, notebooks
 
 import nbformat
 import pytest
@@ -17,7 +17,7 @@ import yaml
 BOOK = notebooks.ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("[!.]*.ipynb"))  # tools put hidden variants beside chapters for a while
 KEPT = {"keep_output", "nbval-check-output"}
-MAX_LINES = 20
+MAX_LINES, MAX_LINES_OF_A_GRADED_CHECK = 20, 25
 
 
 def tags(cell):
@@ -25,7 +25,7 @@ def tags(cell):
 
 
 def is_check(cell):
-    return bool({"check", "said-and-measured"} & tags(cell)) or "nbgrader" in cell.metadata
+    return bool({"check", "said-and-measured"} & tags(cell))
 
 
 def code_cells(notebook):
@@ -79,8 +79,9 @@ def its_imports_stand_in_one_cell(notebook):
 
 def its_cells_are_short(notebook):
     for number, cell in code_cells(notebook):
-        if (lines := len(cell.source.splitlines())) > MAX_LINES:
-            yield f"cell {number} has {lines} lines; {MAX_LINES} is the most that is read at a glance"
+        most = MAX_LINES_OF_A_GRADED_CHECK if exercises.is_check(cell) else MAX_LINES
+        if (lines := len(exercises.shown(cell.source).splitlines())) > most:
+            yield f"cell {number} has {lines} lines; {most} is the most that is read at a glance"
 
 
 def every_code_cell_follows_prose(notebook):
@@ -180,6 +181,56 @@ def its_findings_stand_alone(notebook):
                 yield f"cell {number}: the lecture {lecture!r} is not in references.bib"
 
 
+def its_tasks_are_whole(notebook):
+    try:
+        tasks = exercises.tasks_of(notebook)
+    except notebooks.ChapterError as error:
+        yield str(error)
+        return
+    blanks = [task for task in tasks if not task.is_exercise]
+    if not 2 <= len(blanks) <= 4:
+        yield f"there are {len(blanks)} blanks in the body; two to four are wanted"
+    if len(tasks) - len(blanks) < 4:
+        yield f"there are {len(tasks) - len(blanks)} exercises; four are the least"
+    label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source)
+    for task in tasks:
+        if label and not task.name.startswith(f"{label.group(1)}-"):
+            yield f"the task {task.name} must be called {label.group(1)}-something"
+        if "check" not in tags(task.check):
+            yield f"the check of {task.name} must have the tag check, too"
+        asserts = [node for node in ast.walk(ast.parse(task.check.source)) if isinstance(node, ast.Assert)]
+        if not asserts or any(node.msg is None for node in asserts):
+            yield f"the check of {task.name} has an assert that does not say what is wrong"
+    for number, task in enumerate([task for task in tasks if task.is_exercise], 1):
+        statement = notebook.cells[notebook.cells.index(task.answer) - 1].source
+        if not statement.startswith("### Exercise ") and "\n### Exercise " not in statement:
+            yield f"the answer of {task.name} does not follow its statement, '### Exercise {number}: …'"
+        elif not task.title.startswith(f"Exercise {number}: "):
+            yield f"the title of {task.name} is '{task.title}', not 'Exercise {number}: …'"
+        if "<details><summary>Hint</summary>\n\n" not in statement:
+            yield f"{task.name} has no hint that is folded away"
+
+
+def its_quiz_explains_every_answer(notebook):
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    if "<script" in text:
+        yield "there is a script in the text"
+    quiz = re.search(r"^## Quiz\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    questions = re.split(r"^\*Question \d+\.\* ", quiz.group(1) if quiz else "", flags=re.MULTILINE)[1:]
+    if len(questions) < 5:
+        yield f"the quiz has {len(questions)} questions; five are the least"
+    for number, question in enumerate(questions, 1):
+        option = r'<details class="quiz"><summary>(.+?)</summary>\n\n(.+?)\n\n</details>'
+        options = re.findall(option, question, re.DOTALL)
+        if len(options) < 3 or len(options) != question.count("<details"):
+            yield f"question {number} has {len(options)} answers in the form that folds; three are the least"
+        if sum(explanation.startswith("✓") for _, explanation in options) != 1:
+            yield f"question {number} must have one right answer, marked ✓"
+        for answer, explanation in options:
+            if explanation[0] not in "✓✗" or len(explanation) < 40:
+                yield f"question {number}: '{answer}' is not explained"
+
+
 RULES = [
     it_has_one_title_with_a_label,
     it_has_testable_objectives_and_a_summary,
@@ -195,6 +246,8 @@ RULES = [
     nothing_in_it_went_to_stderr,
     its_checks_say_what_failed,
     its_findings_stand_alone,
+    its_tasks_are_whole,
+    its_quiz_explains_every_answer,
 ]
 
 
@@ -272,8 +325,47 @@ def figure(**changes):
     return {"figure": described, "image": {"alt": alt}}
 
 
+def graded(name, **what):
+    base = {"grade_id": name, "grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    return base | what
+
+
+def task(name, tags=()):
+    """The cells of a task; the counts are set later."""
+    answer = code("### BEGIN SOLUTION\ntwo = 2\n### END SOLUTION", 0, tags=list(tags))
+    answer.metadata.nbgrader = graded(name, solution=True)
+    check = code('assert two == 2, "not two"', 0, tags=["check"])
+    check.metadata.nbgrader = graded(f"{name}-check", grade=True, locked=True, points=1)
+    return [answer, check]
+
+
+OPTION = (
+    '<details class="quiz"><summary>{}</summary>\n\n{} This is so because of a reason that is given here.\n\n</details>'
+)
+QUESTION = "\n\n".join(["*Question {}.* Why?", OPTION.format(1, "✗"), OPTION.format(2, "✓"), OPTION.format(3, "✗")])
+
+
+def work():
+    """Blanks, exercises and a quiz that keep the rules."""
+    cells = []
+    for name in ("example-a", "example-b"):
+        cells += [markdown("Fill in."), *task(name)]
+    for number in (1, 2, 3, 4):
+        hint = "<details><summary>Hint</summary>\n\nCount.\n\n</details>"
+        statement = f"### Exercise {number}: Count\n\nCount.\n\n{hint}"
+        cells += [markdown(statement), *task(f"example-{number}", ["exercise"])]
+    return [*cells, markdown("\n\n".join(["## Quiz", *(QUESTION.format(n) for n in range(1, 6))]))]
+
+
 @pytest.fixture
 def good():
+    made = _good()
+    for count, (_, cell) in enumerate(code_cells(made), 1):
+        cell.execution_count = count
+    return made
+
+
+def _good():
     return nbformat.v4.new_notebook(
         cells=[
             markdown(GOOD_TITLE),
@@ -291,6 +383,7 @@ def good():
                 outputs=[nbformat.v4.new_output("stream", name="stdout", text="2\n")],
             ),
             code(FINDING, 6, tags=["said-and-measured"]),
+            *work(),
             markdown("## Summary\n\nIt is two."),
         ]
     )
@@ -316,6 +409,10 @@ def with_stderr(notebook):
 
 def with_picture(notebook):
     notebook.cells[3].outputs.append(nbformat.v4.new_output("display_data", data={"image/png": "iVBORw0KGgo="}))
+
+
+def change_quiz(notebook, *replacement):
+    notebook.cells[-2].source = notebook.cells[-2].source.replace(*replacement)
 
 
 BROKEN = [
@@ -356,6 +453,29 @@ BROKEN = [
     (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING, metadata={})),
     (its_findings_stand_alone, lambda n: n.cells[9].update(source="total = 3\n" + FINDING)),
     (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING.replace("lecun", "nobody"))),
+    (its_cells_are_short, lambda n: n.cells[12].update(source="x = 1\n" * 26)),
+    (its_tasks_are_whole, lambda n: n.cells.pop(12)),
+    (its_tasks_are_whole, lambda n: n.cells.pop(11)),
+    (its_tasks_are_whole, lambda n: n.cells[11].update(source="two = 2")),
+    (its_tasks_are_whole, lambda n: n.cells[11].metadata.update(task={"needs": ["example-node"]})),
+    (its_tasks_are_whole, lambda n: n.cells[11].metadata.nbgrader.update(grade_id="example-b")),
+    (its_tasks_are_whole, lambda n: n.cells[12].metadata.nbgrader.update(grade_id="example-c")),
+    (its_tasks_are_whole, lambda n: n.cells[12].metadata.update(tags=[])),
+    (its_tasks_are_whole, lambda n: n.cells[12].update(source="assert two == 2")),
+    (its_tasks_are_whole, lambda n: n.cells[11].metadata.update(tags=["exercise"])),
+    (its_tasks_are_whole, lambda n: n.cells[16].update(source="### Exercise 2: Count")),
+    (its_tasks_are_whole, lambda n: n.cells[17].metadata.update(tags=[])),
+    (its_tasks_are_whole, lambda n: n.cells[0].update(source=GOOD_TITLE.replace("example", "sample"))),
+    (its_quiz_explains_every_answer, lambda n: n.cells.pop(-2)),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, "✗", "✓", 1)),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, "✓", "✗", 1)),
+    (
+        its_quiz_explains_every_answer,
+        lambda n: change_quiz(n, " This is so because of a reason that is given here.", "", 1),
+    ),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, OPTION.format(3, "✗"), "", 1)),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, "*Question 5.*", "Question 5.", 1)),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, "Why?", "<script>", 1)),
 ]
 
 

@@ -412,7 +412,7 @@ def test_an_interrupted_build_ends_at_once_and_leaves_the_site(small_book):
 def test_a_site_taken_away_by_a_kill_comes_back(small_book):
     assert book.main([]) == 0
     good = page(small_book)
-    (small_book / "_build" / "html").rename(small_book / "_build" / "old")
+    (small_book / "_build" / "html").rename(small_book / "_build" / ".html-old")
     (small_book / "book" / "index.md").write_text("# Index\n\nSee {ref}`nowhere`.\n")
     assert book.main([]) == 1
     assert page(small_book) == good

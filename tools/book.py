@@ -1,6 +1,6 @@
 """Run every chapter that changed and build the website.
 
-    python -m tools.book
+    python -m tools.book [--solutions 0]
 
 Chapters run in parallel, each result is kept under a key of all it depends on, and the site is built from a staging
 tree with execution off. The finished site replaces the old one only when it is whole.
@@ -9,6 +9,7 @@ tree with execution off. The finished site replaces the old one only when it is 
 import argparse
 import asyncio
 import hashlib
+import html
 import importlib.metadata
 import os
 import platform
@@ -19,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import notebooks
+from tools import exercises, notebooks
 from tools.notebooks import BUILD, ROOT
 
 import nbformat
@@ -169,18 +170,38 @@ def findings_page(source, chapters):
     return source.replace(FINDINGS, "\n\n".join([count, *sections]) if sections else "None is recorded yet.")
 
 
-def page_of(notebook, name):
-    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in words."""
+def fold(cell, tag, what):
+    """Fold ``cell``, or its source alone, away under a line that says ``what`` is to be shown."""
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
+    cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = f"Show {what}"
+    cell.metadata["mystnb"]["code_prompt_hide"] = f"Hide {what}"
+
+
+def page_of(notebook, name, solutions=True):
+    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in words.
+
+    Without ``solutions``, what students are to write is blank, and what it had put out is gone.
+    """
     book = notebook.metadata.pop("book")
+    if not solutions:
+        notebook = exercises.blank(notebook)
     title = notebook.cells[0]
     if book["provenance"]:
         line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::\n"
         title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
-        if "check" in cell.metadata.get("tags", []):
-            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
-            cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = "Show the check of what was just said"
-            cell.metadata["mystnb"]["code_prompt_hide"] = "Hide the check"
+        tags = cell.metadata.get("tags", [])
+        if exercises.is_answer(cell) and not solutions:
+            cell.outputs = []
+        elif exercises.is_answer(cell):
+            cell.source = exercises.shown(cell.source)
+            if exercises.EXERCISE in tags:
+                fold(cell, "hide-cell", "a solution")
+        elif exercises.is_check(cell):
+            cell.source = exercises.shown(cell.source)
+            fold(cell, "hide-input", "the check of the cell above")
+        elif "check" in tags:
+            fold(cell, "hide-input", "the check of what was just said")
     for number, (place, records) in enumerate(findings_of(notebook).items(), 1):
         lines = [f"(said-{name}-{number})=", ":::{admonition} Said and measured"]
         for record in records:
@@ -193,54 +214,92 @@ def page_of(notebook, name):
     return notebook
 
 
-def stage(results):
-    """Lay out in STAGE what Jupyter Book reads: the sources, with executed chapters in place of bare ones."""
-    shutil.rmtree(STAGE, ignore_errors=True)
-    shutil.copytree(ROOT / "book", STAGE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
-    shutil.copy(ROOT / "_toc.yml", STAGE)
+def edition(folder, solutions):
+    """Where the edition with or without solutions has ``folder``, which is STAGE or SITE."""
+    return folder if solutions else folder.with_name(f"{folder.name}-without-solutions")
+
+
+def stage(results, solutions=True):
+    """Lay out what Jupyter Book reads: the sources, with executed chapters in place of bare ones; return the folder."""
+    folder = edition(STAGE, solutions)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
+    shutil.copy(ROOT / "_toc.yml", folder)
     chapters = {path: notebooks.read(result) for path, result in results.items()}
-    for page in (STAGE / "book").glob("*.md"):
+    for page in (folder / "book").glob("*.md"):
         source = page.read_text("utf-8")
         if FINDINGS in source.splitlines():
             named = [(path.stem, notebook) for path, notebook in chapters.items()]
             page.write_text(findings_page(source, named), "utf-8")
     for path, notebook in chapters.items():
-        notebooks.write(page_of(notebook, path.stem), STAGE / path.relative_to(ROOT))
+        notebooks.write(page_of(notebook, path.stem, solutions), folder / path.relative_to(ROOT))
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     if not config["repository"]["url"]:  # without a public address the buttons would lead nowhere
         for key in ("repository", "launch_buttons"):
             config.pop(key)
         for key in [key for key in config["html"] if key.endswith("_button")]:
             config["html"].pop(key)
-    (STAGE / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
+    (folder / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
+    return folder
 
 
-def build():
-    """Build the site from STAGE, and put it in the place of the old one if that went without a warning."""
-    aside, old = BUILD / "next", BUILD / "old"
-    if old.exists() and not SITE.exists():  # killed between taking the old site away and putting the new one there
-        old.rename(SITE)
-    stamp = digest(STAGE, ROOT / "requirements.lock", ROOT / "tools")
-    if (SITE / STAMP).is_file() and (SITE / STAMP).read_text() == stamp:
+def secrets_of(path):
+    """The lines of the chapter at ``path`` that give answers away; or a ChapterError if its tasks are not in order."""
+    notebook = notebooks.read(path)
+    try:
+        exercises.tasks_of(notebook)
+        return exercises.solution_lines(notebook)
+    except notebooks.ChapterError as error:
+        raise notebooks.ChapterError(f"{path.name}: {error}") from None
+
+
+def strings(node):
+    """All strings in ``node``, a tree of dicts and lists."""
+    if isinstance(node, str):
+        return [node]
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    return [text for child in children for text in strings(child)]
+
+
+def answers_in(site, secret):
+    """The lines of ``secret`` that a reader of ``site`` could find, each with the file that holds it."""
+    found = []
+    for path in sorted(path for path in site.rglob("*") if path.suffix in (".html", ".ipynb", ".js", ".md", ".txt")):
+        text = path.read_text("utf-8")
+        if path.suffix == ".html":
+            text = html.unescape(re.sub(r"<[^>]*>", "", text))
+        elif path.suffix == ".ipynb":
+            text = "\n".join(strings(notebooks.read(path)))
+        found += [f"{path.relative_to(site)}: {line}" for line in secret if line in text]
+    return found
+
+
+def build(folder, site, secret=frozenset()):
+    """Build ``site`` from the staged ``folder``, and put it in the place of the old one if all went well.
+
+    None of the lines in ``secret`` may stand in it.
+    """
+    aside = BUILD / "next"
+    notebooks.restore(site)
+    stamp = digest(folder, ROOT / "requirements.lock", ROOT / "tools")
+    if (site / STAMP).is_file() and (site / STAMP).read_text() == stamp:
         print("site: nothing changed")
         return
     print("site: building", flush=True)
     shutil.rmtree(aside, ignore_errors=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(STAGE)]
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(folder)]
     command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log = notebooks.plain(done.stdout).replace(f"{STAGE}{os.sep}", "")
+    log = notebooks.plain(done.stdout).replace(f"{folder}{os.sep}", "")
     (BUILD / "sphinx.log").write_text(log, "utf-8")
     built = aside / "_build" / "html"
     if done.returncode != 0 or not (built / "index.html").is_file():
         warnings = [line for line in log.splitlines() if "WARNING" in line or "ERROR" in line]
         raise notebooks.ChapterError("Sphinx refused the book\n" + ("\n".join(warnings) or log))
+    if leaks := answers_in(built, secret):
+        raise notebooks.ChapterError("\n".join(["The site would give answers away:", *leaks]))
     (built / STAMP).write_text(stamp)
-    shutil.rmtree(old, ignore_errors=True)
-    if SITE.exists():
-        SITE.rename(old)
-    built.rename(SITE)
-    shutil.rmtree(old, ignore_errors=True)
+    notebooks.replace(built, site)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -248,21 +307,25 @@ def main(arguments):
     """Build the book; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__.split("\n\n")[0])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="chapters run at the same time")
-    jobs = parser.parse_args(arguments).jobs
-    if jobs < 1:
-        parser.error(f"--jobs must be at least 1, got {jobs}")
-    start = time.monotonic()
+    parser.add_argument("--solutions", choices=["0", "1"], default="1", help="0: a site for students, without them")
+    options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {options.jobs}")
+    start, solutions = time.monotonic(), options.solutions == "1"
+    site, secret = edition(SITE, solutions), set()
     try:
-        results, ran = asyncio.run(execute(notebooks.chapters(), notebooks.settings(), jobs))
-        stage(results)
-        build()
+        chapters = notebooks.chapters()
+        for path in chapters:
+            secret |= secrets_of(path)
+        results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
+        build(stage(results, solutions), site, frozenset() if solutions else secret)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
-        kept = f"; the last good one still stands in {SITE}" if SITE.exists() else ""
+        kept = f"; the last good one still stands in {site}" if site.exists() else ""
         print(f"No new site was made{kept}.", file=sys.stderr)
         return 130 if interrupted else 1
-    print(f"{ran} executed, {time.monotonic() - start:.0f} s in all. Open {SITE / 'index.html'}")
+    print(f"{ran} executed, {time.monotonic() - start:.0f} s in all. Open {site / 'index.html'}")
     return 0
 
 

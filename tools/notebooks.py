@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import time
 import tomllib
@@ -71,6 +72,27 @@ def write(notebook, path):
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     nbformat.write(notebook, aside)
     os.replace(aside, path)
+
+
+def replace(aside, folder):
+    """Put the finished folder ``aside`` in the place of ``folder``, which is kept until then."""
+    restore(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(_old(folder))
+    aside.rename(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def restore(folder):
+    """Bring ``folder`` back if ``replace`` was killed between taking it away and putting the new one there."""
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def _old(folder):
+    return folder.with_name(f".{folder.name}-old")
 
 
 @contextlib.contextmanager

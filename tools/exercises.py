@@ -1,0 +1,136 @@
+"""The tasks of a chapter, and the editions that are made of them.
+
+A task is a code cell that a student is to write and the cell that checks it. They carry nbgrader's metadata: the
+answer's cell is called, say, ``optimization-update``, and what the student does not get stands in it between
+``### BEGIN SOLUTION`` and ``### END SOLUTION``; the check's cell is called ``optimization-update-check``, gives the
+points, and may hold ``### BEGIN HIDDEN TESTS``. A task whose answer leans on code of the chapter (a class, say) names
+the locked cells that hold it in its metadata: ``"task": {"needs": ["backprop-node"]}``. So a check needs the imports,
+those cells and the answer, and nothing else of the chapter.
+"""
+
+import copy
+import dataclasses
+import logging
+import re
+
+from tools.notebooks import ChapterError
+
+from nbgrader import preprocessors, utils
+from nbgrader.nbgraderformat import ValidationError
+
+CHECK = "-check"
+EXERCISE = "exercise"  # tag of the answer to an exercise; one without it is a blank in the chapter's body
+STUB = "# YOUR CODE HERE\nraise NotImplementedError"
+MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
+HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
+_log.propagate = False  # what nbgrader would log, its errors say
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One answer and its check, as cells of a chapter."""
+
+    name: str
+    title: str
+    points: float
+    needs: tuple
+    answer: dict
+    check: dict
+
+    @property
+    def is_exercise(self):
+        """Whether it stands among the exercises, not in the body."""
+        return EXERCISE in self.answer.metadata.get("tags", [])
+
+
+def name_of(cell):
+    """The name that nbgrader's metadata give ``cell``, or None."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def is_answer(cell):
+    """Whether ``cell`` is one that a student is to write."""
+    return cell.cell_type == "code" and utils.is_solution(cell)
+
+
+def is_check(cell):
+    """Whether ``cell`` checks an answer."""
+    return cell.cell_type == "code" and utils.is_grade(cell)
+
+
+def imports_of(notebook):
+    """The first code cell."""
+    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def tasks_of(notebook):
+    """The tasks of ``notebook``, in their order.
+
+    Raises
+    ------
+    ChapterError
+        If an answer has no check or no marked solution, a check has no answer, a name is used twice, or what a task
+        needs is not a locked cell that stands before it.
+    """
+    try:
+        _processed(preprocessors.CheckCellMetadata, notebook)
+    except ValidationError as error:
+        raise ChapterError(f"nbgrader's metadata are not in order: {error}") from None
+    tasks, needed, answer, heading = [], {}, None, ""
+    for cell in notebook.cells:
+        name = name_of(cell)
+        for line in re.findall(r"^#{1,3} (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []:
+            heading = line
+        if is_answer(cell):
+            if answer is not None:
+                raise ChapterError(f"the task {name_of(answer)} has no check before the next one, {name}")
+            if "### BEGIN SOLUTION" not in cell.source:
+                raise ChapterError(f"the task {name} has no '### BEGIN SOLUTION', so all of it would be blank")
+            answer = cell
+        elif is_check(cell):
+            if answer is None or name != name_of(answer) + CHECK:
+                raise ChapterError(f"the check {name} does not follow the answer that it is called after")
+            needs = answer.metadata.get("task", {}).get("needs", [])
+            if missing := [need for need in needs if need not in needed]:
+                raise ChapterError(f"the task {name_of(answer)} needs {missing}, not locked cells that stand before it")
+            points = cell.metadata.nbgrader.points
+            cells = tuple(needed[need] for need in needs)
+            tasks.append(Task(name_of(answer), heading, points, cells, answer, cell))
+            answer = None
+        elif utils.is_locked(cell):
+            needed[name] = cell
+    if answer is not None:
+        raise ChapterError(f"the task {name_of(answer)} has no check")
+    return tasks
+
+
+def shown(source):
+    """``source`` as the book shows it: with the solution, without marks and hidden tests."""
+    return MARK.sub("", HIDDEN.sub("", source)).rstrip("\n")
+
+
+def blank(notebook):
+    """A copy of ``notebook`` for students: stubs in place of solutions, no hidden tests, checks locked."""
+    made = copy.deepcopy(notebook)
+    _processed(preprocessors.ClearSolutions, made, code_stub={"python": STUB})
+    _processed(preprocessors.ClearHiddenTests, made)
+    _processed(preprocessors.LockCells, made)
+    return made
+
+
+def _processed(processor, notebook, **settings):
+    """Let one of nbgrader's preprocessors change ``notebook`` in place."""
+    try:
+        processor(log=_log, **settings).preprocess(notebook, {})
+    except RuntimeError as error:
+        raise ChapterError(f"the notebook's marks are not in order: {error}") from None
+
+
+def solution_lines(notebook, shortest=20):
+    """The lines of solutions and hidden tests that would give an answer away: long, and nowhere else in the chapter."""
+    elsewhere = "\n".join(cell.source for cell in blank(notebook).cells)
+    lines = {line.strip() for cell in notebook.cells for line in MARK.sub("", cell.source).splitlines()}
+    return {line for line in lines if len(line) >= shortest and line not in elsewhere}
