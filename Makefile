@@ -10,10 +10,10 @@ export DLUTILS_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab strip look lock bench clean
+.PHONY: help book test lab student grade strip look lock bench clean
 
 help:  ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-6s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed and %s is %d.%d; try: make PYTHON=python3.12" % (sys.executable, *v))'
@@ -23,8 +23,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-book: $(READY)  ## run every chapter that changed and build the website
-	$(BIN)/python -m tools.book
+book: $(READY)  ## run every chapter that changed and build the website; SOLUTIONS=0: without solutions
+	$(BIN)/python -m tools.book $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
 
 test: $(READY)  ## lint, format, the package's tests, and every chapter through nbval
 	$(BIN)/ruff check
@@ -33,6 +33,13 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
+
+student: $(READY)  ## make the notebooks with blanks, to hand out
+	$(BIN)/python -m tools.student
+
+grade: $(READY)  ## mark a folder of returned notebooks: make grade SUBMISSIONS=folder
+	@test -n "$(SUBMISSIONS)" || { echo "Say which folder: make grade SUBMISSIONS=folder"; exit 2; }
+	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"
 
 strip: $(READY)  ## run the chapters and bring them to the form that is kept in git
 	$(BIN)/python -m tools.strip

@@ -207,7 +207,7 @@ def its_tasks_are_whole(notebook):
             yield f"the answer of {task.name} does not follow its statement, '### Exercise {number}: …'"
         elif not task.title.startswith(f"Exercise {number}: "):
             yield f"the title of {task.name} is '{task.title}', not 'Exercise {number}: …'"
-        if "<details><summary>Hint</summary>\n\n" not in statement:
+        if '<details class="hint"><summary>Hint</summary>\n\n' not in statement:
             yield f"{task.name} has no hint that is folded away"
 
 
@@ -227,6 +227,8 @@ def its_quiz_explains_every_answer(notebook):
         if sum(explanation.startswith("✓") for _, explanation in options) != 1:
             yield f"question {number} must have one right answer, marked ✓"
         for answer, explanation in options:
+            if re.search(r"[$`*]", answer):
+                yield f"question {number}: '{answer}' is shown as it stands; markup there must be HTML"
             if explanation[0] not in "✓✗" or len(explanation) < 40:
                 yield f"question {number}: '{answer}' is not explained"
 
@@ -351,7 +353,7 @@ def work():
     for name in ("example-a", "example-b"):
         cells += [markdown("Fill in."), *task(name)]
     for number in (1, 2, 3, 4):
-        hint = "<details><summary>Hint</summary>\n\nCount.\n\n</details>"
+        hint = '<details class="hint"><summary>Hint</summary>\n\nCount.\n\n</details>'
         statement = f"### Exercise {number}: Count\n\nCount.\n\n{hint}"
         cells += [markdown(statement), *task(f"example-{number}", ["exercise"])]
     return [*cells, markdown("\n\n".join(["## Quiz", *(QUESTION.format(n) for n in range(1, 6))]))]
@@ -476,6 +478,7 @@ BROKEN = [
     (its_quiz_explains_every_answer, lambda n: change_quiz(n, OPTION.format(3, "✗"), "", 1)),
     (its_quiz_explains_every_answer, lambda n: change_quiz(n, "*Question 5.*", "Question 5.", 1)),
     (its_quiz_explains_every_answer, lambda n: change_quiz(n, "Why?", "<script>", 1)),
+    (its_quiz_explains_every_answer, lambda n: change_quiz(n, "<summary>", "<summary>$x$", 1)),
 ]
 
 

@@ -191,12 +191,14 @@ def page_of(notebook, name, solutions=True):
         title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if exercises.is_answer(cell) and not solutions:
+        if (exercises.is_answer(cell) or exercises.EXERCISE in tags) and not solutions:
             cell.outputs = []
         elif exercises.is_answer(cell):
             cell.source = exercises.shown(cell.source)
             if exercises.EXERCISE in tags:
                 fold(cell, "hide-cell", "a solution")
+        elif exercises.EXERCISE in tags:  # it puts an answer to use
+            fold(cell, "hide-cell", "what comes of it")
         elif exercises.is_check(cell):
             cell.source = exercises.shown(cell.source)
             fold(cell, "hide-input", "the check of the cell above")

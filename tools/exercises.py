@@ -19,7 +19,7 @@ from nbgrader import preprocessors, utils
 from nbgrader.nbgraderformat import ValidationError
 
 CHECK = "-check"
-EXERCISE = "exercise"  # tag of the answer to an exercise; one without it is a blank in the chapter's body
+EXERCISE = "exercise"  # tag of an exercise's answer and of what puts it to use; an answer without it is in the body
 STUB = "# YOUR CODE HERE\nraise NotImplementedError"
 MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
@@ -67,7 +67,7 @@ def imports_of(notebook):
 
 
 def tasks_of(notebook):
-    """The tasks of ``notebook``, in their order.
+    """The tasks of ``notebook``, a chapter with its solutions, in their order.
 
     Raises
     ------

@@ -1,0 +1,91 @@
+"""Every task of every chapter, marked as grading marks it: the solution, the blank, and answers of other hands."""
+
+import asyncio
+import collections
+import tomllib
+
+from tools import exercises, marking, notebooks, student
+
+import nbformat
+import pytest
+
+ANSWERS = notebooks.ROOT / "tests" / "answers"
+CHAPTERS = [path for path in notebooks.chapters() if exercises.tasks_of(notebooks.read(path))]
+LEAST = {"right": 2, "wrong": 2}  # answers that each task is tried with
+
+
+def by_name(path):
+    return path.stem
+
+
+def answers_of(path, tasks):
+    """The answers kept for a chapter: (kind, number, task, source, what the check says)."""
+    kept = tomllib.loads((ANSWERS / f"{path.stem}.toml").read_text("utf-8"))
+    solutions = {task.name: exercises.shown(task.answer.source) for task in tasks}
+    for kind, answers in kept.items():
+        for number, answer in enumerate(answers):
+            if kind == "wrong":
+                source = solutions[answer["task"]]
+                assert source.count(answer["old"]) == 1, f"{answer['task']}: {answer['old']!r} is not there once"
+                yield kind, number, answer["task"], source.replace(answer["old"], answer["new"]), answer["says"]
+            else:
+                yield kind, number, answer["task"], answer["source"], ""
+
+
+def mark(notebook, sources):
+    """What comes of ``sources``, (name, task, source): each with the imports and its own cells alone."""
+    tasks = {task.name: task for task in exercises.tasks_of(notebook)}
+    wanted = []
+    for name, of, source in sources:
+        task = tasks[of]
+        needs = [cell.source for cell in task.needs]
+        wanted.append({"name": name, "needs": needs, "extras": [], "answers": [source], "check": task.check.source})
+    return asyncio.run(marking.mark(exercises.imports_of(notebook).source, wanted, seconds=120))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_solutions_pass_blanks_do_not_and_other_answers_are_judged_rightly(path):
+    notebook = notebooks.read(path)
+    tasks = exercises.tasks_of(notebook)
+    empty = {exercises.name_of(cell): cell.source for cell in exercises.blank(notebook).cells}
+    answers = list(answers_of(path, tasks))
+    counts = collections.Counter((task, kind) for kind, _, task, _, _ in answers)
+    for task in tasks:
+        for kind, least in LEAST.items():
+            assert counts[task.name, kind] >= least, f"{task.name} is tried with too few {kind} answers"
+    sources = [(f"{task.name} solution", task.name, task.answer.source) for task in tasks]
+    sources += [(f"{task.name} blank", task.name, empty[task.name]) for task in tasks]
+    sources += [(f"{task} {kind} {number}", task, source) for kind, number, task, source, _ in answers]
+    results = mark(notebook, sources)
+    misjudged = []
+    for task in tasks:
+        for edition, wanted in (("solution", "right"), ("blank", "blank")):
+            if (result := results[f"{task.name} {edition}"])["outcome"] != wanted:
+                misjudged.append((task.name, edition, result))
+    for kind, number, task, source, says in answers:
+        result = results[f"{task} {kind} {number}"]
+        passed = result["outcome"] == "right"
+        if passed != (kind == "right") or says not in result["message"]:
+            misjudged.append((task, kind, source, result))
+    assert not misjudged, "\n\n".join("\n".join(map(str, each)) for each in misjudged)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_the_students_notebook_holds_no_line_of_a_solution_no_hidden_test_and_no_output(path):
+    notebook = notebooks.read(path)
+    made = student.edition(notebook)
+    nbformat.validate(made)
+    text = nbformat.writes(made)
+    decoded = "\n".join(cell.source for cell in made.cells)
+    secret = exercises.solution_lines(notebook)
+    assert len(secret) >= len(exercises.tasks_of(notebook)), "each solution has a line that gives it away"
+    assert [line for line in secret if line in decoded or line in text] == []
+    assert "HIDDEN TESTS" not in text
+    assert "SOLUTION" not in text
+    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert text.count("raise NotImplementedError") >= len(exercises.tasks_of(notebook))
+    for before, after in zip(notebook.cells, made.cells, strict=True):
+        if exercises.name_of(before) is None:
+            assert before.source == after.source, "all else is as in the book"
+            assert before.metadata == after.metadata
