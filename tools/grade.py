@@ -91,7 +91,8 @@ def submissions(folder, chapters):
             name = parts[0]
         else:
             names = "|".join(map(re.escape, chapters))
-            name = re.sub(rf"[-_. ]*\b(?:{names})\b[-_. ]*|[-_]({names})[-_ ]*", " ", path.stem).strip() or path.stem
+            name = re.sub(rf"(?:^|[-_. ]+)(?:{names})(?=$|[-_. ])[-_. ]*", " ", path.stem).strip()
+            name = name if re.search(r"[^\W\d_]", name) else path.stem
         found.setdefault(name, []).append(path)
     return found
 
@@ -214,9 +215,7 @@ async def mark_student(name, paths, chapters, limits):
         if twin := next((each for each in made.chapters if each["name"] == chapter.name), None):
             better, other = sorted((twin, result), key=lambda each: -sum(mark["points"] for mark in each["marks"]))
             made.chapters[made.chapters.index(twin)] = better
-            made.remarks.append(
-                f"{chapter.name} came twice; {better['file']} counts, {other['file']} has no more points"
-            )
+            made.remarks.append(f"{chapter.name} came twice: {better['file']} counts, not {other['file']}")
         else:
             made.chapters.append(result)
     return made
@@ -295,7 +294,7 @@ def main(arguments):
     chapters = chapters_to_mark()
     found = submissions(options.folder, chapters)
     if not found:
-        parser.error(f"there is nothing in {options.folder}")
+        parser.error(f"there is nothing to mark in {options.folder}")
     if (out := options.out.resolve()).exists() and any(out.iterdir()) and not (out / "grades.csv").is_file():
         parser.error(f"--out {out} holds other things than grades, which would be lost")
     print(f"{len(found)} students; each task has {options.seconds:g} s and {options.memory:g} GB", flush=True)

@@ -1,0 +1,331 @@
+"""Marking: ten submissions of a real chapter in one go, and what else may come back, on a chapter of three tasks."""
+
+import asyncio
+import csv
+import json
+import os
+from pathlib import Path
+
+from tools import exercises, grade, marking, notebooks, student
+
+import nbformat
+import pytest
+
+CHAPTER = notebooks.ROOT / "book" / "backprop.ipynb"
+POINTS = {
+    "backprop-fib": 1,
+    "backprop-multiply": 1,
+    "backprop-backward": 2,
+    "backprop-matrices": 3,
+    "backprop-three-paths": 2,
+    "backprop-wider": 2,
+    "backprop-operations": 3,
+    "backprop-fool": 3,
+}
+
+
+def rows(out):
+    with (out / "grades.csv").open(encoding="utf-8") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def cell(notebook, name):
+    return next(cell for cell in notebook.cells if exercises.name_of(cell) == name)
+
+
+def replaced(notebook, name, old, new):
+    source = cell(notebook, name).source
+    assert source.count(old) == 1
+    cell(notebook, name).source = source.replace(old, new)
+
+
+def test_ten_submissions_are_marked_in_one_go(tmp_path):
+    def hand_in(path, notebook):
+        path = tmp_path / "submissions" / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+        return path
+
+    def solved():
+        return notebooks.read(CHAPTER)
+
+    hand_in("perfect/backprop.ipynb", solved())
+    hand_in("blank/backprop.ipynb", student.edition(solved()))
+    partly = solved()
+    replaced(partly, "backprop-backward", "gradient += slope", "gradient = slope")
+    replaced(partly, "backprop-wider", "layers * units**2", "layers * units")
+    hand_in("partly/backprop.ipynb", partly)
+    looping = solved()
+    replaced(looping, "backprop-wider", "one_unit = 0\n", "one_unit = 0\n    while True:\n        pass\n")
+    hand_in("looping/backprop.ipynb", looping)
+    bomb = solved()
+    replaced(
+        bomb, "backprop-three-paths", "    a, b = ", "    kept = [np.ones(10**8) for _ in range(100)]\n    a, b = "
+    )
+    hand_in("bomb/backprop.ipynb", bomb)
+    unreadable = solved()
+    replaced(unreadable, "backprop-fool", "def fooled():", "def fooled()")
+    hand_in("syntax/backprop.ipynb", unreadable)
+    cut = hand_in("truncated/backprop.ipynb", solved())
+    cut.write_text(cut.read_text("utf-8")[:9000], "utf-8")
+    deleted = solved()
+    gone = {"backprop-fib", "backprop-operations", "backprop-matrices-check", "backprop-fool-check"}
+    deleted.cells = [cell for cell in deleted.cells if exercises.name_of(cell) not in gone]
+    hand_in("deleted/backprop.ipynb", deleted)
+    edited = solved()
+    replaced(edited, "backprop-fool", "lambda x: 1e12 + x", "lambda x: x**2")
+    cell(edited, "backprop-fool-check").source = "pass"
+    hand_in("edited/backprop.ipynb", edited)
+    hand_in("Copy of Final (2).ipynb", solved())
+
+    totals = {
+        "perfect": 17,
+        "blank": 0,
+        "partly": 17 - 2 - 2,
+        "looping": 17 - 2,
+        "bomb": 17 - 2,
+        "syntax": 17 - 3,
+        "truncated": None,
+        "deleted": 17 - 1 - 3,
+        "edited": 17 - 3,
+        "Copy of Final (2)": 17,
+    }
+    out = tmp_path / "grades"
+    assert grade.main([os.fspath(tmp_path / "submissions"), "--out", os.fspath(out), "--seconds", "20"]) == 0
+    marked = rows(out)
+    assert {name: float(row["total"]) if row["total"] else None for name, row in marked.items()} == totals
+    assert {name: float(points) for name, points in list(marked["perfect"].items())[1:9]} == POINTS
+    for name, task, reason in (
+        ("looping", "backprop-wider", "time"),
+        ("bomb", "backprop-three-paths", "memory"),
+        ("syntax", "backprop-fool", "syntax"),
+        ("deleted", "backprop-fib", "missing"),
+        ("deleted", "backprop-operations", "missing"),
+    ):
+        assert marked[name][task] == "0"
+        assert f"{task}: {reason}" in marked[name]["remarks"]
+    assert "this is no zero" in marked["truncated"]["remarks"]
+    assert marked["truncated"]["backprop-fib"] == "", "what could not be marked is empty, and not 0"
+    assert "the check was edited; it was marked with the original" in marked["edited"]["remarks"]
+    assert marked["perfect"]["remarks"] == marked["blank"]["remarks"] == marked["partly"]["remarks"] == ""
+    pages = {path.stem: path.read_text("utf-8") for path in out.glob("*.html")}
+    assert len(pages) == 10
+    assert "one share has overwritten the other" in pages["partly"]
+    assert "it ran for more than 20 s" in pages["looping"]
+    assert "its cell was deleted" in pages["deleted"]
+
+
+# A chapter without slow imports, for all else that may come back.
+
+
+def made(source, name=None, **graded):
+    made = nbformat.v4.new_code_cell(source)
+    if name:
+        flags = dict.fromkeys(("grade", "solution", "locked", "task"), False)
+        made.metadata.nbgrader = {"grade_id": name, "schema_version": 3} | flags | graded
+    return made
+
+
+def toy_task(name, function, value, needs=()):
+    source = f"def {function}():\n    ### BEGIN SOLUTION\n    return {value}\n    ### END SOLUTION"
+    answer = made(source, name, solution=True)
+    if needs:
+        answer.metadata.task = {"needs": list(needs)}
+    check = f'assert {function}() == {value}, "not {value}"'
+    return [answer, made(check, f"{name}-check", grade=True, locked=True, points=1)]
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A book of one chapter; returns a function that hands something in and one that marks and returns the rows."""
+    cells = [
+        nbformat.v4.new_markdown_cell("(toy)=\n# A toy"),
+        made("import math"),
+        made("SEVEN = 7", "toy-seven", locked=True),
+        *toy_task("toy-one", "one", "1"),
+        made("x = one()"),
+        *toy_task("toy-two", "two", "math.floor(2.5)"),
+        *toy_task("toy-three", "three", "SEVEN - 4", ["toy-seven"]),
+    ]
+    chapter = tmp_path / "book" / "toy.ipynb"
+    notebooks.write(nbformat.v4.new_notebook(cells=cells), chapter)
+    monkeypatch.setattr(notebooks, "chapters", lambda: [chapter])
+    folder, out = tmp_path / "submissions", tmp_path / "out" / "grades"
+
+    def hand_in(path, change=lambda notebook: None):
+        notebook = notebooks.read(chapter)
+        change(notebook)
+        notebooks.write(notebook, folder / path)
+
+    def mark(*options):
+        assert grade.main([os.fspath(folder), "--out", os.fspath(out), "--seconds", "5", *options]) == 0
+        return rows(out)
+
+    return hand_in, mark, folder, out
+
+
+def body(name, new):
+    """A change that puts ``new`` in the place of the answer's last line."""
+
+    def change(notebook):
+        lines = exercises.shown(cell(notebook, name).source).splitlines()
+        cell(notebook, name).source = "\n".join([*lines[:-1], *(f"    {line}" for line in new.splitlines())])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        ("import os; os._exit(0)", "died"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "died"),
+        ("import sys; sys.exit(0)", "error"),
+        ("raise KeyboardInterrupt", "died"),
+        ("return input()", "error"),
+        ("while True: print('x' * 1000)", "time"),
+        ("import subprocess\nsubprocess.run(['sleep', '60'])", "time"),
+        ("return two()", "error"),
+        ("return bytearray(10**11)", "memory"),
+        (
+            "import os\nfor fd in range(3, 40):\n  try: os.write(fd, b'{}' + bytes([10]))\n  except OSError: pass",
+            "died",
+        ),
+    ],
+)
+def test_what_one_answer_does_costs_itself_alone(toy, new, reason):
+    hand_in, mark, *_ = toy
+    hand_in("somebody/toy.ipynb", body("toy-two", new))
+    row = mark()["somebody"]
+    assert (row["toy-one"], row["toy-two"], row["toy-three"], row["total"]) == ("1", "0", "1", "2")
+    assert f"toy-two: {reason}" in row["remarks"]
+
+
+def test_submitted_code_does_not_see_the_environment_and_works_in_a_folder_of_its_own(toy, monkeypatch, tmp_path):
+    hand_in, mark, *_ = toy
+    monkeypatch.setenv("SECRET_TOKEN", "42")
+    seen = tmp_path / "seen"
+    look = (
+        f"import os, json\nopen({os.fspath(seen)!r}, 'w').write(json.dumps([dict(os.environ), os.getcwd()]))\nreturn 1"
+    )
+    hand_in("somebody/toy.ipynb", body("toy-one", look))
+    assert mark()["somebody"]["toy-one"] == "1"
+    environment, where = json.loads(seen.read_text())
+    assert "SECRET_TOKEN" not in environment
+    assert environment["HOME"] == where
+    assert not Path(where).exists(), "the folder is gone when the marking is done"
+
+
+def test_the_chapters_cells_and_what_the_student_put_beside_the_answer_are_run(toy):
+    hand_in, mark, *_ = toy
+
+    def change(notebook):
+        place = notebook.cells.index(cell(notebook, "toy-two"))
+        cell(notebook, "toy-two").source = "def two():\n    return half(fraction(4))"
+        notebook.cells.insert(place, made("def half(x):\n    return x / 2"))
+        notebook.cells.insert(place, made("a scratch cell that cannot be read"))
+        notebook.cells[1].source = "import math\nfrom fractions import Fraction as fraction"
+
+    hand_in("somebody/toy.ipynb", change)
+    row = mark()["somebody"]
+    assert row["total"] == "3"
+    assert "a cell that you added was left out: SyntaxError" in row["remarks"]
+
+
+def test_imports_that_do_not_end_are_left_out_and_said(toy):
+    hand_in, mark, *_ = toy
+
+    def change(notebook):
+        notebook.cells[1].source = "import math\nimport os\nos._exit(1)"
+
+    hand_in("somebody/toy.ipynb", change)
+    row = mark()["somebody"]
+    assert row["total"] == "3"
+    assert "your imports were left out" in row["remarks"]
+
+
+def test_an_answer_that_has_moved_is_found_and_a_copy_is_said(toy):
+    hand_in, mark, *_ = toy
+
+    def moved(notebook):
+        source = exercises.shown(cell(notebook, "toy-one").source)
+        notebook.cells.remove(cell(notebook, "toy-one"))
+        notebook.cells.append(made(source))
+
+    def copied(notebook):
+        wrong = made("def one():\n    return 3", "toy-one", solution=True)
+        notebook.cells.insert(3, wrong)
+
+    hand_in("moved/toy.ipynb", moved)
+    hand_in("copied/toy.ipynb", copied)
+    marked = mark()
+    assert marked["moved"]["total"] == marked["copied"]["total"] == "3"
+    assert "another one that defines the same was marked" in marked["moved"]["remarks"]
+    assert "the answer stands 2 times" in marked["copied"]["remarks"]
+
+
+def test_what_is_no_notebook_of_the_book_is_said_and_the_rest_is_marked(toy, tmp_path):
+    hand_in, mark, folder, _ = toy
+    hand_in("good/work.ipynb")
+    hand_in("twice/toy.ipynb", body("toy-one", "return 0"))
+    hand_in("twice/toy (1).ipynb")
+    hand_in("toy_Ada.ipynb")
+    for name, text in {
+        "text/answers.docx": "x",
+        "empty/toy.ipynb": "",
+        "list/toy.ipynb": "[]",
+        "object/toy.ipynb": "{}",
+        "odd/toy.ipynb": '{"cells": [1, {"cell_type": "code"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+        "__MACOSX/toy.ipynb": "x",
+        ".hidden/toy.ipynb": "x",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    notebooks.write(nbformat.v4.new_notebook(cells=[made("1 + 1")]), folder / "other" / "toy.ipynb")
+    marked = mark()
+    assert marked["good"]["total"] == marked["twice"]["total"] == marked["Ada"]["total"] == "3"
+    assert "toy came twice: toy (1).ipynb counts" in marked["twice"]["remarks"]
+    assert set(marked) == {"good", "twice", "Ada", "text", "empty", "list", "object", "odd", "other"}
+    for name in ("text", "empty", "list", "object", "odd", "other"):
+        assert marked[name]["total"] == ""
+        assert "was not marked" in marked[name]["remarks"]
+
+
+def test_names_and_answers_are_shown_and_not_executed(toy):
+    hand_in, mark, _, out = toy
+    hand_in("=1+1/toy.ipynb", body("toy-one", "raise ValueError('<script>alert(1)</script>')"))
+    row = mark()["'=1+1"]
+    assert row["total"] == "2"
+    (page,) = [path.read_text("utf-8") for path in out.glob("*.html")]
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_older_grades_are_replaced_and_other_folders_are_not(toy, capsys, tmp_path):
+    hand_in, mark, folder, out = toy
+    hand_in("first/toy.ipynb")
+    mark()
+    (folder / "first").rename(folder / "second")
+    mark()
+    assert sorted(path.name for path in out.iterdir()) == ["grades.csv", "second.html"]
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.tex").write_text("x")
+    for options, message in (
+        (["--out", os.fspath(tmp_path / "precious")], "--out"),
+        (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--seconds", "nan"], "--seconds must be at least 1, got nan"),
+        (["--memory", "0.1"], "--memory must be at least 2"),
+    ):
+        with pytest.raises(SystemExit):
+            grade.main([os.fspath(folder), *options])
+        assert message in capsys.readouterr().err
+    for nothing in (tmp_path / "missing", tmp_path / "nothing"):
+        (tmp_path / "nothing").mkdir(exist_ok=True)
+        with pytest.raises(SystemExit):
+            grade.main([os.fspath(nothing)])
+        assert "there is no" in capsys.readouterr().err
+    assert (tmp_path / "precious" / "thesis.tex").read_text() == "x"
+
+
+def test_imports_of_the_chapter_that_fail_are_not_the_students_fault():
+    with pytest.raises(notebooks.ChapterError, match=r"(?s)imports do not run here.*no_such_module"):
+        asyncio.run(marking.mark("import no_such_module", [{"name": "x"}]))
