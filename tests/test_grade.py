@@ -243,6 +243,19 @@ def test_imports_that_do_not_end_are_left_out_and_said(toy):
     assert "your imports were left out" in row["remarks"]
 
 
+def test_cells_of_the_chapter_are_not_run_when_a_program_has_dropped_their_ids(toy):
+    hand_in, mark, folder, _ = toy
+    hand_in("somebody/toy.ipynb", body("toy-one", "raise NotImplementedError"))
+    path = folder / "somebody" / "toy.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    for each in notebook["cells"]:
+        del each["id"]
+    path.write_text(json.dumps(notebook | {"nbformat_minor": 4}), "utf-8")
+    row = mark()["somebody"]
+    assert row["total"] == "2"
+    assert row["remarks"] == "", "x = one(), which fails without the first answer, is not the student's"
+
+
 def test_an_answer_that_has_moved_is_found_and_a_copy_is_said(toy):
     hand_in, mark, *_ = toy
 

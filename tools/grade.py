@@ -111,6 +111,7 @@ def parts_of(notebook, chapter):
     original = {exercises.name_of(task.check): exercises.shown(task.check.source) for task in chapter.tasks}
     parts = {name: {"answers": [], "extras": [], "remarks": []} for name in answers}
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    unchanged = {source.strip() for source in chapter.sources.values()}  # some programs drop the cells' ids
     pending, last, own_imports = [], None, ""
     for cell in cells:
         name = key(cell)
@@ -123,8 +124,8 @@ def parts_of(notebook, chapter):
             if exercises.shown(cell.source) != original[name]:
                 parts[checks[name]]["remarks"].append("the check was edited; it was marked with the original")
             pending, last = [], None
-        elif name in chapter.sources:
-            if chapter.sources[name] == chapter.imports:
+        elif name in chapter.sources or cell.source.strip() in unchanged:
+            if chapter.sources.get(name) == chapter.imports:
                 own_imports = cell.source if cell.source.strip() != chapter.imports.strip() else ""
             pending, last = [], None
         elif last:  # between an answer and its check
