@@ -89,3 +89,13 @@ def test_the_students_notebook_holds_no_line_of_a_solution_no_hidden_test_and_no
         if exercises.name_of(before) is None:
             assert before.source == after.source, "all else is as in the book"
             assert before.metadata == after.metadata
+
+
+def test_the_teaching_page_places_every_exercise():
+    page = (notebooks.ROOT / "book" / "teaching.md").read_text("utf-8")
+    for path in CHAPTERS:
+        for task in exercises.tasks_of(notebooks.read(path)):
+            if task.is_exercise:
+                assert f"{task.title.split(': ')[1]} (" in page, (
+                    f"{path.stem}: {task.title} is neither lab nor homework"
+                )

@@ -1,7 +1,10 @@
 """Running, caching and building, on a book of one page and one chapter of its own."""
 
 import asyncio
+import copy
+import html
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +13,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from tools import book, faults, notebooks, seeds, strip
+from tools import book, exercises, faults, notebooks, seeds, strip, student
 
 import nbformat
 import pytest
@@ -349,6 +352,102 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     assert listed.count('href="chapter.html#said-chapter-1"') == 2
     assert "✓ agrees" in listed
     assert "% said-and-measured" in index.read_text(), "the source is not touched"
+
+
+SOLUTION = "first_part + second_part * 1000"
+OTHER = "sum([first_part, 1000 * second_part])"
+NAME = {"schema_version": 3, "task": False}
+
+
+@pytest.fixture
+def book_with_an_exercise(small_book, monkeypatch):
+    """The small book, whose chapter has a blank in the body and an exercise; both print something only they know."""
+    path = small_book / "book" / "chapter.ipynb"
+    chapter = nbformat.read(path, 4)
+    parts = "first_part, second_part = 1, 2"
+    for name, tags, printed in (("blank", [], "'out' + 'put one'"), ("task", ["exercise"], "'pri' + 'vate'")):
+        source = f"{parts}\n### BEGIN SOLUTION\ntotal = {SOLUTION}\nprint({printed})\n### END SOLUTION"
+        name = f"chapter-{name}"
+        answer = nbformat.v4.new_code_cell(source, metadata={"tags": tags})
+        answer.metadata.nbgrader = NAME | {"grade_id": name, "solution": True, "grade": False, "locked": False}
+        hidden = "### BEGIN HIDDEN TESTS\nassert abs(total - 2001) < 0.5, 'hidden'\n### END HIDDEN TESTS"
+        check = nbformat.v4.new_code_cell(f"assert total > 0, 'open'\n{hidden}", metadata={"tags": ["check"]})
+        check.metadata.nbgrader = NAME | {
+            "grade_id": f"{name}-check",
+            "solution": False,
+            "grade": True,
+            "locked": True,
+            "points": 1,
+        }
+        chapter.cells += [nbformat.v4.new_markdown_cell(f"## Do {name}"), answer, check]
+    use = nbformat.v4.new_code_cell("print('tot' + 'al', total)", metadata={"tags": ["exercise"]})
+    chapter.cells += [nbformat.v4.new_markdown_cell("Use it."), use]
+    nbformat.write(chapter, path)
+    monkeypatch.setattr(student, "STUDENT", small_book / "_build" / "student")
+    return small_book
+
+
+def text_of(folder):
+    """All that a reader of ``folder`` could find, HTML and JSON decoded."""
+    texts = []
+    for path in folder.rglob("*"):
+        if path.suffix in (".html", ".js", ".ipynb", ".md", ".txt"):
+            text = path.read_text("utf-8")
+            texts += [text, html.unescape(re.sub(r"<[^>]*>", "", text)), text.replace('\\"', '"')]
+    return "\n".join(texts)
+
+
+def test_one_source_gives_the_book_the_site_without_solutions_and_the_students_notebook(book_with_an_exercise):
+    build = book_with_an_exercise / "_build"
+
+    def editions():
+        assert book.main([]) == 0
+        assert book.main(["--solutions", "0"]) == 0
+        assert student.main() == 0
+        return [text_of(build / name) for name in ("html", "html-without-solutions", "student")]
+
+    full, without, handed_out = editions()
+    for part in (
+        SOLUTION,
+        "output one",
+        "private",
+        "total 2001",
+        "Show a solution",
+        "Show the check of the cell above",
+    ):
+        assert part in full
+    for part in ("BEGIN SOLUTION", "HIDDEN", "2001) <"):
+        assert part not in full
+    for edition in (without, handed_out):
+        for part in (SOLUTION, "output one", "private", "total 2001", "BEGIN SOLUTION", "HIDDEN", "2001) <"):
+            assert part not in edition, part
+        assert edition.count("raise NotImplementedError") >= 2
+        assert "first_part, second_part = 1, 2" in edition
+    change(book_with_an_exercise, SOLUTION, OTHER)
+    full, without, handed_out = editions()
+    assert OTHER in full
+    assert SOLUTION not in full
+    assert OTHER not in without + handed_out
+
+
+def test_a_site_that_would_give_an_answer_away_is_not_made(book_with_an_exercise, capsys, monkeypatch):
+    monkeypatch.setattr(exercises, "blank", copy.deepcopy)
+    monkeypatch.setattr(exercises, "solution_lines", lambda notebook: {f"total = {SOLUTION}"})
+    assert book.main(["--solutions", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "would give answers away" in said
+    for path in ("chapter.html", "_sources/book/chapter.ipynb"):
+        assert f"{path}: total = {SOLUTION}" in said
+    assert not (book_with_an_exercise / "_build" / "html-without-solutions").exists()
+
+
+def test_tasks_that_are_not_in_order_are_named(book_with_an_exercise, capsys):
+    change(book_with_an_exercise, "chapter-task-check", "chapter-tusk-check")
+    assert book.main([]) == 1
+    assert student.main() == 1
+    said = capsys.readouterr().err
+    assert said.count("chapter.ipynb: the check chapter-tusk-check does not follow the answer") == 2
+    assert not (book_with_an_exercise / "_build" / "student").exists()
 
 
 def test_a_page_of_findings_without_any_says_so(small_book):

@@ -6,13 +6,14 @@ python -m tools.student
 import re
 import shutil
 import sys
+from pathlib import Path
 
 from tools import exercises, notebooks
 
 import jinja2
 
 STUDENT = notebooks.BUILD / "student"
-TEMPLATES = notebooks.ROOT / "tools" / "templates"
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def edition(notebook):
