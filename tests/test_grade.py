@@ -52,6 +52,7 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     hand_in("perfect/backprop.ipynb", solved())
     hand_in("blank/backprop.ipynb", student.edition(solved()))
     partly = solved()
+    replaced(partly, "backprop-fib", "return 1 if n <= 2", "return n if n == 20 else 1 if n <= 2")
     replaced(partly, "backprop-backward", "gradient += slope", "gradient = slope")
     replaced(partly, "backprop-wider", "layers * units**2", "layers * units")
     hand_in("partly/backprop.ipynb", partly)
@@ -81,7 +82,7 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     totals = {
         "perfect": 17,
         "blank": 0,
-        "partly": 17 - 2 - 2,
+        "partly": 17 - 1 - 2 - 2,
         "looping": 17 - 2,
         "bomb": 17 - 2,
         "syntax": 17 - 3,
@@ -113,6 +114,8 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     assert "one share has overwritten the other" in pages["partly"]
     assert "it ran for more than 20 s" in pages["looping"]
     assert "its cell was deleted" in pages["deleted"]
+    assert "fib(20) is not right" in pages["partly"]
+    assert "6765" not in pages["partly"], "the lines of hidden tests stay hidden"
 
 
 # A chapter without slow imports, for all else that may come back.

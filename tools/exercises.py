@@ -98,7 +98,9 @@ def tasks_of(notebook):
                 raise ChapterError(f"the task {name_of(answer)} needs {missing}, not locked cells that stand before it")
             points = cell.metadata.nbgrader.points
             cells = tuple(needed[need] for need in needs)
-            tasks.append(Task(name_of(answer), heading, points, cells, answer, cell))
+            exercise = EXERCISE in answer.metadata.get("tags", [])
+            title = heading if exercise else f"{heading} ({name_of(answer).rpartition('-')[2]})"
+            tasks.append(Task(name_of(answer), title, points, cells, answer, cell))
             answer = None
         elif utils.is_locked(cell):
             needed[name] = cell

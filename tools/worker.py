@@ -45,9 +45,10 @@ def kind_of(error):
 
 
 def described(error):
-    """The error in a line, and where in the cells it arose."""
+    """The error in a line, and where in the student's cells it arose; of the checks, parts are hidden from students."""
     frames = traceback.extract_tb(error.__traceback__)
-    within = [f"{frame.filename}, line {frame.lineno}: {frame.line}" for frame in frames if frame.filename[0] == "<"]
+    theirs = [frame for frame in frames if frame.filename.startswith(("<your ", "<a cell "))]
+    within = [f"{frame.filename}, line {frame.lineno}: {frame.line}" for frame in theirs]
     if isinstance(error, SyntaxError):
         within = [f"{error.filename}, line {error.lineno}: {(error.text or '').strip()}"]
     message = f"{type(error).__name__}: {error}" if not isinstance(error, SyntaxError) else f"SyntaxError: {error.msg}"
