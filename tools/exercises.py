@@ -20,7 +20,7 @@ from nbgrader.nbgraderformat import ValidationError
 
 CHECK = "-check"
 EXERCISE = "exercise"  # tag of an exercise's answer and of what puts it to use; an answer without it is in the body
-STUB = "# YOUR CODE HERE\nraise NotImplementedError"
+STUB = "# YOUR CODE HERE; the next cell checks it\nraise NotImplementedError"
 MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
 

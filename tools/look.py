@@ -99,6 +99,25 @@ def operate(page, player, at_first):
             yield f"says {state['said']!r} and shows {state['read']!r}"
 
 
+def unfold(page):
+    """Open all that is folded away by its keys; yield what does not open."""
+    for number, fold in enumerate(page.locator("main details").all(), 1):
+        fold.locator("summary").first.focus()
+        page.keyboard.press("Enter")
+        if not fold.evaluate("fold => fold.open && fold.querySelector('summary') === document.activeElement"):
+            yield f"does not open its fold {number} by Enter"
+
+
+def examine(page, axe):
+    """Yield what is wrong with the page as it stands: its width, and what axe finds."""
+    if (wider := page.evaluate(MEASURE)["wider"]) > 0:
+        yield f"is {wider} px wider than the window"
+    for violation in axe.run(page, options={"preload": False}).response["violations"]:
+        if violation["impact"] in ("serious", "critical"):
+            targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
+            yield f"axe, {violation['impact']}: {violation['help']} ({len(violation['nodes'])}: {targets})"
+
+
 def look(browser, axe, address, page_name, window, theme, out):
     """Open one page; return (list of what is wrong with it, bytes it loaded)."""
     problems = []
@@ -125,14 +144,13 @@ def look(browser, axe, address, page_name, window, theme, out):
     seen = page.evaluate(MEASURE)
     if seen["theme"] != theme:
         problems.append(f"shows the theme {seen['theme']}")
-    if seen["wider"] > 0:
-        problems.append(f"is {seen['wider']} px wider than the window")
     problems += [f"misses the image {source}" for source in seen["broken"]]
-    for violation in axe.run(page, options={"preload": False}).response["violations"]:
-        if violation["impact"] in ("serious", "critical"):
-            targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
-            problems.append(f"axe, {violation['impact']}: {violation['help']} ({len(violation['nodes'])}: {targets})")
+    problems += examine(page, axe)
     page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}.png", full_page=True)
+    if page.locator("main details").count():
+        problems += unfold(page)
+        problems += [f"unfolded {problem}" for problem in examine(page, axe)]
+        page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}-unfolded.png", full_page=True)
     if players:
         page.clock.install(time=0)  # so late because it also replaces the performance entries
         page.clock.pause_at(3600)
