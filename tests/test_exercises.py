@@ -99,3 +99,15 @@ def test_the_teaching_page_places_every_exercise():
                 assert f"{task.title.split(': ')[1]} (" in page, (
                     f"{path.stem}: {task.title} is neither lab nor homework"
                 )
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_the_students_notebook_runs_up_to_its_first_blank(path, tmp_path):
+    notebook = student.edition(notebooks.read(path))
+    first = next(cell for cell in notebook.cells if exercises.is_answer(cell) or exercises.is_check(cell))
+    cells = notebook.cells[: notebook.cells.index(first) + 2]  # with the check, in which the first blank raises at last
+    notebook.cells = cells
+    notebooks.write(notebook, tmp_path / path.name)
+    with pytest.raises(notebooks.ChapterError, match="NotImplementedError") as raised:
+        asyncio.run(notebooks.run(tmp_path / path.name, timeout=120))
+    assert exercises.name_of(raised.value.cell).removesuffix(exercises.CHECK) == exercises.name_of(first)
