@@ -236,7 +236,7 @@ def stage(results, solutions=True):
     for path, notebook in chapters.items():
         notebooks.write(page_of(notebook, path.stem, solutions), folder / path.relative_to(ROOT))
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
-    if not config["repository"]["url"]:  # without a public address the buttons would lead nowhere
+    if not config["repository"]["url"] or not solutions:  # buttons would lead nowhere, or to the solutions
         for key in ("repository", "launch_buttons"):
             config.pop(key)
         for key in [key for key in config["html"] if key.endswith("_button")]:

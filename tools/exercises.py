@@ -23,6 +23,7 @@ EXERCISE = "exercise"  # tag of an exercise's answer and of what puts it to use;
 STUB = "# YOUR CODE HERE; the next cell checks it\nraise NotImplementedError"
 MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
+SECRET = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^\s*### END \1\n?", re.MULTILINE | re.DOTALL)
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
@@ -132,7 +133,12 @@ def _processed(processor, notebook, **settings):
 
 
 def solution_lines(notebook, shortest=20):
-    """The lines of solutions and hidden tests that would give an answer away: long, and nowhere else in the chapter."""
-    elsewhere = "\n".join(cell.source for cell in blank(notebook).cells)
-    lines = {line.strip() for cell in notebook.cells for line in MARK.sub("", cell.source).splitlines()}
-    return {line for line in lines if len(line) >= shortest and line not in elsewhere}
+    """The lines of solutions and hidden tests that would give an answer away: long, and nowhere else in the chapter.
+
+    It reads the marks by itself, and not with nbgrader as ``blank`` does, so that it can find what that leaves behind.
+    """
+    secret = {
+        line.strip() for cell in notebook.cells for part in SECRET.findall(cell.source) for line in part[1].splitlines()
+    }
+    elsewhere = "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells)
+    return {line for line in secret if len(line) >= shortest and line not in elsewhere}

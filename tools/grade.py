@@ -7,12 +7,15 @@ a notebook is, its cells tell. What a student submits is run as tools/marking.py
 """
 
 import argparse
+import ast
 import asyncio
+import builtins
 import csv
 import dataclasses
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -24,12 +27,13 @@ SAID = {
     "right": "Right.",
     "wrong": "The check says: {}",
     "blank": "Not answered: the blank is still there.",
+    "unfinished": "There is an answer, but what it runs still holds a `raise NotImplementedError`.",
     "syntax": "Python cannot read the answer. {}",
     "error": "It raised an error. {}",
     "memory": "It ran out of memory: {}",
     "time": "It did not come to an end: {}",
     "died": "It could not be marked: {}",
-    "missing": "The answer is not in the notebook: its cell was deleted, and no other defines {}.",
+    "missing": "The answer is not in the notebook: its cell was deleted, and no other cells define {}.",
 }
 
 
@@ -82,137 +86,238 @@ def key(cell):
 
 def submissions(folder, chapters):
     """For each student in ``folder``, by name, the files that they handed in."""
+    entries = visible(folder)
+    while len(entries) == 1 and entries[0].is_dir():  # a download may be wrapped in a folder, or in two
+        within = visible(entries[0])
+        if len(within) < 2 or not all(each.is_dir() for each in within):
+            break
+        entries = within
     found = {}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not path.is_file() or any(part.startswith((".", "__MACOSX")) for part in parts):
-            continue
-        if len(parts) > 1:
-            name = parts[0]
+    for entry in entries:
+        if entry.is_dir():
+            parts = ((path, path.relative_to(entry).parts) for path in sorted(entry.rglob("*")) if path.is_file())
+            files = [path for path, names in parts if not any(map(hidden, names))]
+            name = entry.name.strip(" _-") or entry.name
         else:
+            files = [entry]
             names = "|".join(map(re.escape, chapters))
-            name = re.sub(rf"(?:^|[-_. ]+)(?:{names})(?=$|[-_. ])[-_. ]*", " ", path.stem).strip()
-            name = name if re.search(r"[^\W\d_]", name) else path.stem
-        found.setdefault(name, []).append(path)
+            name = re.sub(rf"(?:^|[-_. ]+)(?:{names})(?=$|[-_. ])[-_. ]*", " ", entry.stem).strip(" _-")
+            name = name if re.search(r"[^\W\d_]", name) else entry.stem
+        found.setdefault(" ".join(name.split()), []).extend(files)
     return found
 
 
+def visible(folder):
+    """What stands in ``folder``, sorted, but for what systems and programs leave there."""
+    return sorted(path for path in folder.iterdir() if not hidden(path.name))
+
+
+def hidden(name):
+    """Whether a file or folder of this name is not the student's doing."""
+    return name.startswith((".", "__MACOSX"))
+
+
 def parts_of(notebook, chapter):
-    """What ``notebook`` holds of each task of ``chapter``, and its imports if they were changed.
+    """What ``notebook`` holds of each task of ``chapter``, and of cells that are for all of them.
 
     Returns
     -------
-    (dict, str)
-        By the task's name ``answers`` and ``extras`` (sources: cells that the student put beside the answer), and
-        ``remarks``; and the source of the imports, empty if they are the chapter's.
+    (dict, list of str)
+        By the task's name ``cells``, pairs of "answer" or "extra" (a cell that the student put beside it) and its
+        source, in the notebook's order; ``remarks``; and ``untouched``, whether the blank is all there is. And the
+        sources of the imports, if they were changed, and of the student's other cells that only import and define.
     """
-    answers = {task.name for task in chapter.tasks}
-    checks = {task.check.metadata.nbgrader.grade_id: task.name for task in chapter.tasks}
-    original = {exercises.name_of(task.check): exercises.shown(task.check.source) for task in chapter.tasks}
-    parts = {name: {"answers": [], "extras": [], "remarks": []} for name in answers}
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    unchanged = {source.strip() for source in chapter.sources.values()}  # some programs drop the cells' ids
-    pending, last, own_imports = [], None, ""
-    for cell in cells:
-        name = key(cell)
-        if name in answers:
-            parts[name]["extras"] += pending
-            parts[name]["answers"].append(cell.source)
-            pending, last = [], name
+    tasks = {task.name: task for task in chapter.tasks}
+    checks = {exercises.name_of(task.check): task for task in chapter.tasks}
+    given = {exercises.name_of(cell): cell.source for task in chapter.tasks for cell in task.needs}
+    parts = {name: {"cells": [], "remarks": []} for name in tasks}
+    known = {source.strip() for source in chapter.sources.values()}  # some programs drop the cells' ids
+    own, theirs, pending, last, first = [], [], [], None, True
+
+    def beside(name):
+        """Give the cells that are pending to the task ``name``, or to none."""
+        if name:
+            parts[name]["cells"] += [("extra", source) for source in pending]
+        pending.clear()
+
+    for cell in notebook.cells:
+        name, source = key(cell), cell.source
+        if name in tasks:
+            beside(name)
+            parts[name]["cells"].append(("answer", source))
+            if cell.cell_type != "code":
+                parts[name]["remarks"].append("the answer's cell is no code cell any more; it was run as one")
+            last = name
+        elif cell.cell_type != "code":
+            continue
         elif name in checks:
-            parts[checks[name]]["extras"] += pending
-            if exercises.shown(cell.source) != original[name]:
-                parts[checks[name]]["remarks"].append("the check was edited; it was marked with the original")
-            pending, last = [], None
-        elif name in chapter.sources or cell.source.strip() in unchanged:
-            if chapter.sources.get(name) == chapter.imports:
-                own_imports = cell.source if cell.source.strip() != chapter.imports.strip() else ""
-            pending, last = [], None
-        elif last:  # between an answer and its check
-            parts[last]["extras"].append(cell.source)
+            beside(exercises.name_of(checks[name].answer))
+            if exercises.shown(source) != exercises.shown(checks[name].check.source):
+                remark = "the check was edited; it was marked with the original"
+                parts[exercises.name_of(checks[name].answer)]["remarks"].append(remark)
+            last = None
+        elif name in chapter.sources or source.strip() in known:
+            beside(last)
+            last = None
+            if chapter.sources.get(name) == chapter.imports and source.strip() != chapter.imports.strip():
+                own.insert(0, source)
+            if source.strip() != given.get(name, source).strip():
+                for task in chapter.tasks:
+                    if name in map(exercises.name_of, task.needs):
+                        parts[task.name]["remarks"].append(f"{name}, which it needs, was edited; the original was used")
+        elif first and "import " in source:  # the imports, edited, in a program that drops the cells' ids
+            own.insert(0, source)
         else:
-            pending.append(cell.source)
+            pending.append(source)
+            theirs.append(source)
+        first = first and cell.cell_type != "code"
+    beside(last)
+    own += [source for source in theirs if only_defines(source)]
     for task in chapter.tasks:
-        part = parts[task.name]
-        if len(part["answers"]) > 1:
-            part["remarks"].append(f"the answer stands {len(part['answers'])} times; all were run, the last one counts")
-        if not part["answers"] and (wanted := defined(task.answer.source)):
-            for cell in cells:
-                if wanted <= defined(cell.source):
-                    part["answers"] = [cell.source]
-            if part["answers"]:
-                part["remarks"].append("the answer's cell is gone; another one that defines the same was marked")
-    return parts, own_imports
+        find(task, parts[task.name], theirs, chapter)
+    return parts, own
+
+
+def find(task, part, theirs, chapter):
+    """Complete ``part``: where the answer's cell is gone or untouched, see if other cells of the student's hold it."""
+    blank = chapter.sources[task.name]
+    answers = [source for kind, source in part["cells"] if kind == "answer"]
+    part["untouched"] = all(source.split() == blank.split() for source in answers)
+    if part["untouched"]:
+        wanted = wanted_of(task, chapter.imports)
+        cells = [source for source in theirs if wanted & defined(source)]
+        if wanted and wanted <= set().union(*map(defined, cells)):
+            part["cells"] = [cell for cell in part["cells"] if cell[1] not in cells]
+            part["cells"] += [("answer", source) for source in cells]
+            part["untouched"] = False
+            part["remarks"].append("the answer does not stand in its cell; cells that define the same were marked")
+    if len(answers) > 1:
+        part["remarks"].append(f"the answer stands {len(answers)} times; all were run, in their order")
+
+
+def wanted_of(task, imports):
+    """The names that the check of ``task`` uses and that only its answer can define."""
+    used, there = set(), set(dir(builtins))
+    for source in (imports, *(cell.source for cell in task.needs), task.check.source):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Name):
+                (used if isinstance(node.ctx, ast.Load) else there).add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                there.add(node.name)
+            elif isinstance(node, ast.arg):
+                there.add(node.arg)
+            elif isinstance(node, ast.alias):
+                there.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.ExceptHandler) and node.name:
+                there.add(node.name)
+    return used - there
 
 
 def defined(source):
-    """The names that ``source`` defines at its top level."""
+    """The names that ``source`` defines at its top level, also where it cannot be parsed."""
     return set(re.findall(r"^(?:def|class) (\w+)", source, re.M)) | set(re.findall(r"^(\w+) = ", source, re.M))
 
 
-async def mark_notebook(path, notebook, chapter, limits):
-    """What came of each task of one notebook."""
-    parts, own_imports = parts_of(notebook, chapter)
+def only_defines(source):
+    """Whether ``source`` does nothing but import, and define functions, classes and constants."""
+    try:
+        body = ast.parse(source).body
+        for node in body:
+            if isinstance(node, ast.Assign):
+                ast.literal_eval(node.value)
+    except (SyntaxError, ValueError):
+        return False
+    kinds = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign
+    return bool(body) and all(isinstance(node, kinds) for node in body)
+
+
+async def mark_notebook(label, notebook, chapter, limits):
+    """What came of each task of one notebook, which is called ``label``."""
+    parts, own = parts_of(notebook, chapter)
     tasks = [
         {
             "name": task.name,
             "needs": [cell.source for cell in task.needs],
-            "answers": parts[task.name]["answers"],
-            "extras": parts[task.name]["extras"],
+            "cells": parts[task.name]["cells"],
             "check": task.check.source,
         }
         for task in chapter.tasks
-        if parts[task.name]["answers"]
+        if any(kind == "answer" for kind, _ in parts[task.name]["cells"])
     ]
-    results = await marking.mark(chapter.imports, tasks, own_imports=own_imports, **limits)
+    results, remarks = await marking.mark(chapter.imports, tasks, own=own, **limits)
     marks = []
     for task in chapter.tasks:
-        wanted = ", ".join(sorted(defined(task.answer.source)))
-        missing = {"outcome": "missing", "message": wanted, "where": "", "remarks": []}
+        part = parts[task.name]
+        message = ", ".join(sorted(wanted_of(task, chapter.imports)))
+        missing = {"outcome": "missing", "message": message, "where": "", "remarks": []}
         result = results.get(task.name, missing)
+        outcome = result["outcome"]
+        if outcome == "blank" and not part["untouched"]:
+            outcome = "unfinished"
         marks.append(
             {
                 "name": task.name,
                 "title": task.title,
-                "outcome": result["outcome"],
-                "points": task.points if result["outcome"] == "right" else 0,
+                "outcome": outcome,
+                "points": task.points if outcome == "right" else 0,
                 "out_of": task.points,
-                "said": SAID[result["outcome"]].format(result["message"].removeprefix("AssertionError: ")),
+                "said": SAID[outcome].format(result["message"].removeprefix("AssertionError: ")),
                 "where": result["where"],
-                "remarks": parts[task.name]["remarks"] + result["remarks"],
-                "source": "\n\n".join(parts[task.name]["answers"]),
+                "remarks": part["remarks"] + result["remarks"],
+                "source": "\n\n".join(source for kind, source in part["cells"] if kind == "answer"),
             }
         )
-    return {"name": chapter.name, "title": chapter.title, "file": path.name, "marks": marks}
+    return {"name": chapter.name, "title": chapter.title, "file": label, "marks": marks, "remarks": remarks}
 
 
 def chapter_of(notebook, chapters):
     """The chapter that most cells of ``notebook`` come from, or None."""
-    keys = {key(cell) for cell in notebook.cells}
-    shared = {name: len(keys & set(chapter.sources)) for name, chapter in chapters.items()}
+    theirs = {key(cell) for cell in notebook.cells} | {cell.source.strip() for cell in notebook.cells}
+    known = {
+        name: {each for pair in chapter.sources.items() for each in (pair[0], pair[1].strip())}
+        for name, chapter in chapters.items()
+    }
+    shared = {name: len(theirs & cells) for name, cells in known.items()}
     best = max(shared, key=shared.get)
     return chapters[best] if shared[best] else None
 
 
+def unfit(path):
+    """Why the file at ``path`` cannot be a notebook, or an empty text."""
+    if path.suffix.lower() in (".zip", ".rar", ".7z", ".gz"):
+        return "it is an archive; unpack it first"
+    if ".ipynb" not in path.name.lower():  # as also in toy.ipynb.txt, which some browsers make of it
+        return "it is not a notebook"
+    if path.stat().st_size > LARGEST:
+        return f"it has more than {LARGEST // 2**20} MB"
+    return ""
+
+
 async def mark_student(name, paths, chapters, limits):
-    """Mark all that one student handed in."""
+    """Mark all that one student handed in. What fails on the way costs the file that it fails with."""
     made = Student(name)
+    if not paths:
+        made.remarks.append("nothing was handed in")
+    if len({path.parent for path in paths}) > 1:
+        folders = ", ".join(sorted({path.parent.name for path in paths}))
+        made.remarks.append(f"the files lie in several folders, {folders}: are they all of one student?")
+    twins = [path.name for path in paths]
     for path in paths:
-        if path.suffix != ".ipynb":
-            made.remarks.append(f"{path.name} was not marked: it is not a notebook")
-            continue
+        label = path.name if twins.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         try:
-            if path.stat().st_size > LARGEST:
-                raise notebooks.ChapterError(f"{path.name} has more than {LARGEST // 2**20} MB")
+            if why := unfit(path):
+                raise notebooks.ChapterError(why)
             notebook = notebooks.read(path)
+            if not all(isinstance(cell.get("source"), str) and "cell_type" in cell for cell in notebook.cells):
+                raise notebooks.ChapterError("some of its cells hold no source")
             chapter = chapter_of(notebook, chapters)
-        except (notebooks.ChapterError, AttributeError, TypeError, OSError) as error:
-            made.remarks.append(f"{path.name} was not marked, and this is no zero: {error}")
+            if chapter is None:
+                raise notebooks.ChapterError("no cell of any chapter is in it")
+            result = await mark_notebook(label, notebook, chapter, limits)
+        except Exception as error:  # whatever it is, it must not cost the others
+            text = str(error) if isinstance(error, notebooks.ChapterError) else f"{type(error).__name__}: {error}"
+            made.remarks.append(f"{label} was not marked, and this is no zero: {text}")
             continue
-        if chapter is None:
-            made.remarks.append(f"{path.name} was not marked: no cell of any chapter is in it")
-            continue
-        result = await mark_notebook(path, notebook, chapter, limits)
         if twin := next((each for each in made.chapters if each["name"] == chapter.name), None):
             better, other = sorted((twin, result), key=lambda each: -sum(mark["points"] for mark in each["marks"]))
             made.chapters[made.chapters.index(twin)] = better
@@ -243,39 +348,65 @@ async def mark_all(found, chapters, jobs, limits):
 
 def safe(text):
     """``text`` as a spreadsheet shows it, and does not compute it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def write(students, chapters, out):
-    """The table and the pages, whole or not at all."""
-    aside = out.with_name(f".{out.name}-next")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    """Write the table and the pages into the folder ``out``, which is empty."""
     present = {each["name"] for made in students for each in made.chapters}
     columns = [task for name, chapter in chapters.items() if name in present for task in chapter.tasks]
     used = set()
-    with (aside / "grades.csv").open("w", newline="", encoding="utf-8") as file:
+    # With the mark by which Excel knows UTF-8. What is not Unicode, as names from old archives, is written as \\x….
+    with (out / "grades.csv").open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(["student", *(task.name for task in columns), "total", "out of", "remarks"])
         for made in students:
             marks = {mark["name"]: mark for each in made.chapters for mark in each["marks"]}
             points = [f"{marks[task.name]['points']:g}" if task.name in marks else "" for task in columns]
-            reasons = [
+            reasons = [f"{each['name']}: {remark}" for each in made.chapters for remark in each["remarks"]]
+            reasons += [
                 f"{mark['name']}: {mark['outcome']}" for mark in marks.values() if mark["outcome"] not in ROUTINE
             ]
             reasons += [f"{mark['name']}: {remark}" for mark in marks.values() for remark in mark["remarks"]]
             totals = ["", ""] if made.total is None else [f"{made.total:g}", f"{made.out_of:g}"]
             remarks = "; ".join(" ".join(remark.split()) for remark in [*made.remarks, *reasons])
             table.writerow([safe(made.name), *points, *totals, safe(remarks)])
-            stem = re.sub(r"[^\w.-]+", "-", made.name).strip(".-") or "student"
+            stem = re.sub(r"[^\w.-]+", "-", made.name)[:60].strip(".-") or "student"
             while stem.lower() in used:
                 stem += "-"
             used.add(stem.lower())
-            (aside / f"{stem}.html").write_text(student.page("feedback.html", student=made), "utf-8")
-    notebooks.replace(aside, out)
+            page = student.page("feedback.html", student=made)
+            (out / f"{stem}.html").write_text(page, "utf-8", errors="backslashreplace")
 
 
 ROUTINE = ("right", "wrong", "blank")  # all else is said in the table
+
+
+def foreign(out, folder):
+    """Why the grades of what is in ``folder`` cannot go to ``out``, or an empty text."""
+    if out == folder or out in folder.parents or folder in out.parents:
+        return "and the submissions must not stand in each other"
+    if out.exists() and not out.is_dir():
+        return "is not a folder"
+    names = [path.name for path in out.iterdir()] if out.exists() else []
+    if names and ("grades.csv" not in names or any(not name.endswith((".csv", ".html")) for name in names)):
+        return "holds other things than grades"
+    return ""
+
+
+def put_in_place(aside, out):
+    """Make ``aside`` the folder ``out``; return where the grades are now that stood there before, or None."""
+    earlier = None
+    if (out / "grades.csv").exists():
+        when = time.localtime((out / "grades.csv").stat().st_mtime)
+        earlier = out.with_name(f"{out.name}-of-{time.strftime('%Y-%m-%d-%H%M%S', when)}")
+        while earlier.exists():
+            earlier = earlier.with_name(f"{earlier.name}-")
+        out.rename(earlier)
+    elif out.exists():
+        out.rmdir()
+    aside.rename(out)
+    return earlier
 
 
 def main(arguments):
@@ -287,6 +418,8 @@ def main(arguments):
     parser.add_argument("--seconds", type=float, default=30, help="for one task; default: %(default)s")
     parser.add_argument("--memory", type=float, default=4, help="GB for one student's code; default: %(default)s")
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name may hold what the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")
     for name, least in (("jobs", 1), ("seconds", 1), ("memory", 2)):
         if not getattr(options, name) >= least:
             parser.error(f"--{name} must be at least {least}, got {getattr(options, name)}")
@@ -295,22 +428,34 @@ def main(arguments):
     chapters = chapters_to_mark()
     found = submissions(options.folder, chapters)
     if not found:
-        parser.error(f"there is nothing to mark in {options.folder}")
-    if (out := options.out.resolve()).exists() and any(out.iterdir()) and not (out / "grades.csv").is_file():
-        parser.error(f"--out {out} holds other things than grades, which would be lost")
+        parser.error(f"nothing was handed in: {options.folder} is empty")
+    out = options.out.resolve()
+    if why := foreign(out, options.folder.resolve()):
+        parser.error(f"--out {out} {why}")
+    aside = out.with_name(f".{out.name}-{os.getpid()}")
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        parser.error(f"--out {out} cannot be written: {error}")
     print(f"{len(found)} students; each task has {options.seconds:g} s and {options.memory:g} GB", flush=True)
     limits = {"seconds": options.seconds, "memory": int(options.memory * 2**30)}
     try:
         students = asyncio.run(mark_all(found, chapters, options.jobs, limits))
-    except (notebooks.ChapterError, KeyboardInterrupt) as error:
-        print(
-            f"{'interrupted' if isinstance(error, KeyboardInterrupt) else error}\nNothing was written.", file=sys.stderr
-        )
-        return 1
-    write(students, chapters, out)
+        write(students, chapters, aside)
+        earlier = put_in_place(aside, out)
+    except KeyboardInterrupt:
+        print("interrupted\nNothing was written.", file=sys.stderr)
+        return 130
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    if earlier:
+        print(f"The grades that were there before are now in {earlier}")
     print(f"{out / 'grades.csv'}, and a page of feedback for each beside it")
     return 0
 
 
 if __name__ == "__main__":
+    for ending in ("SIGTERM", "SIGHUP"):  # end what was started, as on Ctrl-C
+        if hasattr(signal, ending):
+            signal.signal(getattr(signal, ending), signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

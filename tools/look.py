@@ -2,9 +2,9 @@
 
     python -m tools.look [--pages NAME ...] [--out FOLDER]
 
-A page fails if it asks for anything outside the site, logs an error, misses an image, is wider than the window, if axe
-finds something serious, or if one of its players does not do by keyboard what it should. Screenshots of all pages are
-left in _build/look, to be looked at by a person.
+A page fails if it asks for anything outside the site, logs an error, misses an image, is wider than the window, cuts
+off what does not fit, if axe finds something serious, or if a fold or a player does not do by keyboard what it should.
+Screenshots of all pages are left in _build/look, to be looked at by a person.
 """
 
 import argparse
@@ -24,6 +24,10 @@ THEMES = ("light", "dark")
 MEASURE = """() => ({
     theme: document.documentElement.dataset.theme,
     wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    cut: [...document.querySelectorAll("main *")].filter(element =>
+        element.clientWidth > 1 && element.scrollWidth > element.clientWidth + 1 && element.checkVisibility() &&
+        /hidden|clip/.test(getComputedStyle(element).overflowX) && !element.closest(".math")
+    ).map(element => element.textContent.trim().replace(/\\s+/g, " ").slice(0, 40)),
     broken: [...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src),
     bytes: performance.getEntries().reduce((total, entry) => total + (entry.encodedBodySize || 0), 0),
 })"""
@@ -109,9 +113,12 @@ def unfold(page):
 
 
 def examine(page, axe):
-    """Yield what is wrong with the page as it stands: its width, and what axe finds."""
-    if (wider := page.evaluate(MEASURE)["wider"]) > 0:
-        yield f"is {wider} px wider than the window"
+    """Yield what is wrong with the page as it stands: its width, what does not fit, and what axe finds."""
+    seen = page.evaluate(MEASURE)
+    if seen["wider"] > 0:
+        yield f"is {seen['wider']} px wider than the window"
+    for text in seen["cut"]:
+        yield f"cuts {text!r} off"
     for violation in axe.run(page, options={"preload": False}).response["violations"]:
         if violation["impact"] in ("serious", "critical"):
             targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
@@ -150,6 +157,7 @@ def look(browser, axe, address, page_name, window, theme, out):
     if page.locator("main details").count():
         problems += unfold(page)
         problems += [f"unfolded {problem}" for problem in examine(page, axe)]
+        page.evaluate("() => scrollTo(0, 0)")  # what floats at the top of the window is in the picture only once
         page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}-unfolded.png", full_page=True)
     if players:
         page.clock.install(time=0)  # so late because it also replaces the performance entries

@@ -61,7 +61,7 @@ def chapters():
 def read(path):
     """The notebook at ``path``, or a ChapterError that names it."""
     try:
-        return nbformat.read(path, as_version=4)
+        return nbformat.reads(path.read_text("utf-8-sig"), as_version=4)  # some editors write a byte order mark
     except Exception as error:  # nbformat raises a different one for each way in which a file can be broken
         raise ChapterError(f"{path.name} is not a readable notebook: {error}") from error
 

@@ -4,22 +4,31 @@ It is started by the path of this file, in an empty folder, with a job as JSON o
 when it begins with a task and one when it is through with it. It knows neither the project nor nbgrader.
 """
 
+import ast
+import asyncio
 import contextlib
+import inspect
 import json
 import os
 import sys
 import traceback
+import types
 
 LONGEST = 4000  # characters of a message or a traceback
+MOST = 20  # remarks on one task
 
 
-def limit(memory):
-    """Bound the address space to ``memory`` bytes and files to 64 MB, where the system can; write no core dump."""
+def limit(memory, cpu):
+    """Bound the address space to ``memory`` bytes, the processor's time to ``cpu`` seconds and files to 64 MB.
+
+    Where the system can; and write no core dump.
+    """
     try:
         import resource
     except ImportError:  # on Windows; there the other half watches what the process takes
         return
-    for kind, most in (("RLIMIT_AS", memory), ("RLIMIT_FSIZE", 64 * 2**20), ("RLIMIT_CORE", 0)):
+    limits = ("RLIMIT_AS", memory), ("RLIMIT_CPU", cpu), ("RLIMIT_FSIZE", 64 * 2**20), ("RLIMIT_CORE", 0)
+    for kind, most in limits:
         with contextlib.suppress(ValueError, OSError):  # macOS has some of them in name only
             resource.setrlimit(getattr(resource, kind), (most, most))
 
@@ -55,62 +64,100 @@ def described(error):
     return message[:LONGEST], "\n".join(within)[:LONGEST]
 
 
-def marked(job, task):
-    """Run ``task`` in a namespace of its own; return what came of it, as a dict."""
-    import linecache
+class Space:
+    """A namespace as a notebook's kernel has it, which is also the module ``__main__``."""
 
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.display import display
+    def __init__(self):
+        import linecache
 
-    shell = InteractiveShell.instance()
-    space = {"__name__": "__main__", "get_ipython": lambda: shell, "display": display}
-    shell.user_ns = space
-    remarks = []
+        from IPython.core.interactiveshell import InteractiveShell
+        from IPython.display import display
 
-    def execute(source, name):
-        source = shell.transform_cell(source)
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec"), space)
+        self.lines = linecache.cache
+        self.shell = InteractiveShell.instance()
+        self.shell.enable_gui = lambda gui=None: None  # what %matplotlib asks for, and a bare shell cannot
+        module = types.ModuleType("__main__")
+        self.names = vars(module)
+        self.names.update({"get_ipython": lambda: self.shell, "display": display})
+        self.shell.user_ns = self.names
+        sys.modules["__main__"] = module
+        self.remarks = []
 
-    def attempt(source, name):
+    def execute(self, source, name):
+        """Run a cell; ``name`` is what its lines are known by in a traceback."""
+        source = self.shell.transform_cell(source)
+        self.lines[name] = (len(source), None, source.splitlines(keepends=True), name)
+        code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(eval(code, self.names))
+        else:
+            exec(code, self.names)
+
+    def attempt(self, source, name):
+        """Run a cell that may fail; return the error, or None."""
         try:
-            execute(source, name)
+            self.execute(source, name)
         except (Exception, SystemExit) as error:
-            remarks.append(f"{name[1:-1]} was left out: {described(error)[0]}")
+            return error
+
+    def remark(self, text):
+        """Note something, briefly, that whoever marks should know."""
+        if len(self.remarks) < MOST:
+            self.remarks.append(text[:300])
+
+
+def prepared(job):
+    """A namespace with the imports, and with what the student imports and defines for the whole notebook."""
+    space = Space()
+    space.execute(job["imports"], "<the imports>")
+    for number, source in enumerate(job["own"], 1):
+        if error := space.attempt(source, f"<your imports or functions {number}>"):
+            space.remark(f"a cell of your own imports or functions was left out: {described(error)[0]}")
+    return space
+
+
+def marked(job, task):
+    """Run ``task``, as the imports and its own cells make it; return what came of it, as a dict."""
+    space = prepared(job)
+    space.remarks = []  # of the student's own cells it was said when the job began
+    for source in task["needs"]:
+        space.execute(source, "<the chapter>")
+    names = {"answer": "your answer", "extra": "a cell that you added"}
+    many = {kind: sum(each == kind for each, _ in task["cells"]) > 1 for kind in names}
+    failure = None
+    for number, (kind, source) in enumerate(task["cells"], 1):
+        name = f"{names[kind]} ({number})" if many[kind] else names[kind]
+        error = space.attempt(source, f"<{name}>")
+        if error and kind == "answer":
+            failure = error
+        elif error:
+            space.remark(f"{name} was left out: {described(error)[0]}")
 
     def outcome(kind, error=None):
         message, where = described(error) if error else ("", "")
-        return {"outcome": kind, "message": message, "where": where, "remarks": remarks}
+        return {"outcome": kind, "message": message, "where": where, "remarks": space.remarks}
 
-    execute(job["imports"], "<the imports>")
-    if job["own_imports"]:
-        attempt(job["own_imports"], "<your imports>")
-    for source in task["needs"]:
-        execute(source, "<the chapter>")
-    for source in task["extras"]:
-        attempt(source, "<a cell that you added>")
     try:
-        for source in task["answers"]:
-            execute(source, "<your answer>")
-    except (Exception, SystemExit) as error:
-        return outcome(kind_of(error), error)
-    try:
-        execute(task["check"], "<the check>")
+        space.execute(task["check"], "<the check>")
     except AssertionError as error:
         # One that the answer itself raises is its failure, not the check's judgement; both cost the points.
         return outcome("wrong", error)
     except (Exception, SystemExit) as error:
-        return outcome(kind_of(error), error)
+        return outcome(kind_of(failure or error), failure or error)
+    if failure:
+        space.remark(f"the check is content, although the answer's cell raised {described(failure)[0]}")
     return outcome("right")
 
 
 def main():
     """Read a job, run its tasks, write what came of each."""
     job = json.load(sys.stdin)
-    channel = private_channel()
-    limit(job["memory"])
+    channel, process = private_channel(), os.getpid()
+    limit(job["memory"], job["cpu"])
 
     def say(**what):
+        if os.getpid() != process:  # an answer has forked, and this is the copy
+            os._exit(0)
         channel.write(json.dumps(what) + "\n")
         channel.flush()
 
@@ -120,9 +167,8 @@ def main():
     except Exception:
         say(broken=traceback.format_exc())
         return
-    if job["own_imports"]:  # whether they end is found out here, where no task is at stake
-        marked(job, {"needs": [], "extras": [], "answers": [], "check": ""})
-    say(ready=True)
+    # Whether the student's own cells end is found out here, where no task is at stake.
+    say(ready=True, remarks=prepared(job).remarks if job["own"] else [])
     for task in job["tasks"]:
         say(begins=task["name"])
         say(ends=task["name"], **marked(job, task))
