@@ -328,6 +328,8 @@ def test_what_a_wrong_answer_leaves_behind_costs_no_other_task(toy, new, reason)
     row = mark()["somebody"]
     assert (row["toy-one"], row["toy-two"], row["toy-three"]) == ("0", "1", "1")
     assert f"toy-one: {reason}" in row["remarks"] if reason else "toy-one" not in row["remarks"]
+    if "fork" in new:
+        assert row["remarks"] == "", "the copy of the process says nothing"
 
 
 def test_a_mark_that_another_answer_had_changed_is_said(toy):
@@ -350,7 +352,11 @@ def answered_in_a_copy(notebook):
     "changes",
     [
         [body("toy-two", "import pickle\nreturn pickle.loads(pickle.dumps(two)) and 2")],
-        [inserted("toy-two", "import asyncio\nawait asyncio.sleep(0)\n!ls\n%time 1 + 1", "x?")],
+        [
+            lambda notebook: cell(notebook, "toy-two").update(
+                source=f"import asyncio\nawait asyncio.sleep(0)\n!ls\n%time 1 + 1\nlen?\n{TWO}"
+            )
+        ],
         [lambda notebook: cell(notebook, "toy-two").update(source=f"%matplotlib inline\n{TWO}")],
         [lambda notebook: cell(notebook, "toy-two").update(source=f"{TWO}\nprint(three())")],
         [lambda notebook: cell(notebook, "toy-two").update(cell_type="markdown")],
@@ -381,7 +387,7 @@ def test_a_program_may_drop_ids_and_metadata_and_the_student_change_the_imports(
     hand_in, mark, folder, _ = toy
 
     def change(notebook):
-        notebook.cells[1].source = "import math\nfrom fractions import Fraction"
+        notebook.cells[1].source = "import math\nfrom fractions import Fraction\nprint(math.pi)"
         body("toy-two", "return int(Fraction(2))")(notebook)
         body("toy-three", "return int(Fraction(3))")(notebook)
 
@@ -422,7 +428,7 @@ def test_one_notebook_that_cannot_be_dealt_with_costs_nobody_else(toy, monkeypat
         "no type": lambda cells: cells[3].pop("cell_type"),
         "surrogate": lambda cells: cells[3].update(source="def one():\n    return 1  # \ud83d"),
         os.fsdecode(b"M\xfcller"): lambda cells: None,
-        "x" * 250: lambda cells: None,
+        "x" * 254: lambda cells: None,
         "\t=1+1\nx": lambda cells: None,
     }.items():
         hand_in(f"{name}/toy.ipynb")
@@ -431,13 +437,21 @@ def test_one_notebook_that_cannot_be_dealt_with_costs_nobody_else(toy, monkeypat
         change(notebook["cells"])
         path.write_text(json.dumps(notebook), "utf-8")
     hand_in("Łukasz/toy.ipynb")
+    hand_in("unforeseen/toy.ipynb", lambda notebook: notebook.metadata.update(unforeseen=True))
+    parts_of = grade.parts_of
+
+    def failing(notebook, chapter):
+        assert "unforeseen" not in notebook.metadata
+        return parts_of(notebook, chapter)
+
+    monkeypatch.setattr(grade, "parts_of", failing)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
     marked = mark()
     totals = {name: row["total"] for name, row in marked.items()}
-    assert totals == {"no source": "", "null": "", "no type": "", "surrogate": "2"} | dict.fromkeys(
-        ["M\\udcfcller", "x" * 250, "'=1+1 x", "Łukasz"], "3"
+    assert totals == {"no source": "", "null": "", "no type": "", "surrogate": "2", "unforeseen": ""} | dict.fromkeys(
+        ["M\\udcfcller", "x" * 254, "'=1+1 x", "Łukasz"], "3"
     )
-    for name in ("no source", "null", "no type"):
+    for name in ("no source", "null", "no type", "unforeseen"):
         assert "was not marked, and this is no zero" in marked[name]["remarks"]
 
 
