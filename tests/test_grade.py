@@ -484,7 +484,8 @@ def test_marking_that_is_ended_leaves_nothing_behind(tmp_path, ending):
     cell(looping, "backprop-fib").source += "\nwhile True: pass"
     notebooks.write(looping, tmp_path / "submissions" / "somebody" / "backprop.ipynb")
     command = [sys.executable, "-m", "tools.grade", tmp_path / "submissions", "--out", tmp_path / "grades"]
-    with subprocess.Popen(command, cwd=notebooks.ROOT, stderr=subprocess.PIPE, text=True) as process:
+    heard = {"preexec_fn": lambda: signal.signal(ending, signal.SIG_DFL)}  # also where the tests run in the background
+    with subprocess.Popen(command, cwd=notebooks.ROOT, stderr=subprocess.PIPE, text=True, **heard) as process:
         marking = psutil.Process(process.pid)
         while not (workers := marking.children(recursive=True)):
             assert process.poll() is None

@@ -455,7 +455,8 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    for ending in ("SIGTERM", "SIGHUP"):  # end what was started, as on Ctrl-C
-        if hasattr(signal, ending):
-            signal.signal(getattr(signal, ending), signal.default_int_handler)
+    for ending in ("SIGTERM", "SIGHUP"):  # end what was started, as on Ctrl-C; unless it is ignored, as under nohup
+        number = getattr(signal, ending, None)
+        if number and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
