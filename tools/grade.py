@@ -129,10 +129,10 @@ def parts_of(notebook, chapter):
     """
     tasks = {task.name: task for task in chapter.tasks}
     checks = {exercises.name_of(task.check): task for task in chapter.tasks}
-    given = {exercises.name_of(cell): cell.source for task in chapter.tasks for cell in task.needs}
     parts = {name: {"cells": [], "remarks": []} for name in tasks}
     known = {source.strip() for source in chapter.sources.values()}  # some programs drop the cells' ids
-    own, theirs, pending, last, first = [], [], [], None, True
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    own, theirs, pending, last = [], [], [], None
 
     def beside(name):
         """Give the cells that are pending to the task ``name``, or to none."""
@@ -151,26 +151,26 @@ def parts_of(notebook, chapter):
         elif cell.cell_type != "code":
             continue
         elif name in checks:
-            beside(exercises.name_of(checks[name].answer))
-            if exercises.shown(source) != exercises.shown(checks[name].check.source):
-                remark = "the check was edited; it was marked with the original"
-                parts[exercises.name_of(checks[name].answer)]["remarks"].append(remark)
+            task = checks[name]
+            beside(task.name)
+            if exercises.shown(source) != exercises.shown(task.check.source):
+                parts[task.name]["remarks"].append("the check was edited; it was marked with the original")
             last = None
         elif name in chapter.sources or source.strip() in known:
             beside(last)
             last = None
-            if chapter.sources.get(name) == chapter.imports and source.strip() != chapter.imports.strip():
+            if source.strip() == chapter.sources.get(name, source).strip():
+                continue
+            if chapter.sources[name] == chapter.imports:
                 own.insert(0, source)
-            if source.strip() != given.get(name, source).strip():
-                for task in chapter.tasks:
-                    if name in map(exercises.name_of, task.needs):
-                        parts[task.name]["remarks"].append(f"{name}, which it needs, was edited; the original was used")
-        elif first and "import " in source:  # the imports, edited, in a program that drops the cells' ids
+            for task in chapter.tasks:
+                if name in map(exercises.name_of, task.needs):
+                    parts[task.name]["remarks"].append(f"{name}, which it needs, was edited; the original was used")
+        elif cell is first and "import " in source:  # the imports, edited, in a program that drops the cells' ids
             own.insert(0, source)
         else:
             pending.append(source)
             theirs.append(source)
-        first = first and cell.cell_type != "code"
     beside(last)
     own += [source for source in theirs if only_defines(source)]
     for task in chapter.tasks:
@@ -247,10 +247,10 @@ async def mark_notebook(label, notebook, chapter, limits):
     results, remarks = await marking.mark(chapter.imports, tasks, own=own, **limits)
     marks = []
     for task in chapter.tasks:
-        part = parts[task.name]
-        message = ", ".join(sorted(wanted_of(task, chapter.imports)))
-        missing = {"outcome": "missing", "message": message, "where": "", "remarks": []}
-        result = results.get(task.name, missing)
+        part, result = parts[task.name], results.get(task.name)
+        if result is None:
+            message = ", ".join(sorted(wanted_of(task, chapter.imports)))
+            result = {"outcome": "missing", "message": message, "where": "", "remarks": []}
         outcome = result["outcome"]
         if outcome == "blank" and not part["untouched"]:
             outcome = "unfinished"
