@@ -1,4 +1,4 @@
-"""What a source lecture said beside what a chapter measured, recorded by one call a number."""
+"""What a lecture, or another source, said beside what a chapter measured, recorded by one call a number."""
 
 import html
 import numbers
@@ -6,8 +6,8 @@ import numbers
 MIME = "application/vnd.dlutils.finding+json"
 
 
-def said_and_measured(what, *, said, measured, agrees, lecture, row):
-    """Show a number that a lecture gave beside the one that was measured here, and record both for the findings page.
+def said_and_measured(what, *, said, measured, agrees, row, lecture=None, source=None, only_if=True):
+    """Show a number that somebody gave beside the one that was measured here, and record both for the findings page.
 
     Parameters
     ----------
@@ -16,29 +16,42 @@ def said_and_measured(what, *, said, measured, agrees, lecture, row):
     said, measured : str
         The two numbers, with their units, as they are to be printed.
     agrees : bool
-        Whether the measurement bears the lecture out, decided by the chapter's own numbers.
-    lecture : str
-        The lecture's key in ``references.bib``.
+        Whether the measurement bears out what was said, decided by the chapter's own numbers.
     row : int or str
         The row of the list of the lectures' contents to which this belongs, such as 17 or "18a".
+    lecture, source : str
+        The key in ``references.bib`` of the lecture that said it, or of a source that is no lecture; one of the two.
+    only_if : bool
+        False where the number was measured on other data than those that were spoken of, such as MNIST's stand-in:
+        nothing is recorded then, and the chapter says that there is nothing to compare.
 
     Raises
     ------
     TypeError, ValueError
-        If a text is not one non-empty line, or ``agrees`` is neither True nor False.
+        If a text is not one non-empty line, ``lecture`` and ``source`` are both given or both missing, or ``agrees``
+        or ``only_if`` is neither True nor False.
     """
-    texts = {"what": what, "said": said, "measured": measured, "lecture": lecture, "row": row}
+    if (lecture is None) == (source is None):
+        given = "neither" if lecture is None else "both"
+        raise TypeError(f"lecture or source must be given, one of the two, got {given}")
+    kind = "source" if lecture is None else "lecture"
+    texts = {"what": what, "said": said, "measured": measured, kind: lecture if source is None else source, "row": row}
     for name, text in texts.items():
         text = str(text) if name == "row" and isinstance(text, numbers.Integral) else text
         if not isinstance(text, str):
             raise TypeError(f"{name} must be a str, got {type(text).__name__}")
         if not text.strip() or "\n" in text:
             raise ValueError(f"{name} must be one line of text, got {text!r}")
-    if str(agrees) not in ("True", "False"):  # NumPy's bool, too
-        raise TypeError(f"agrees must be True or False, got {agrees!r}")
-    record = {name: str(text) for name, text in texts.items()} | {"agrees": bool(agrees)}
-    verdict = "agrees" if agrees else "differs"
-    line = f"{what}: the lecture said {said}, measured here {measured}: {verdict}"
+    for name, flag in (("agrees", agrees), ("only_if", only_if)):
+        if str(flag) not in ("True", "False"):  # NumPy's bool, too
+            raise TypeError(f"{name} must be True or False, got {flag!r}")
+    record = {name: str(text) for name, text in texts.items()}
+    if only_if:
+        record["agrees"] = bool(agrees)
+        line = f"{what}: the {kind} said {said}, measured here {measured}: {'agrees' if agrees else 'differs'}"
+    else:
+        del record["measured"]
+        line = f"{what}: the {kind} said {said}, of other data than these, so nothing is compared"
     try:
         from IPython.display import publish_display_data
     except ImportError:
