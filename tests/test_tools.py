@@ -18,6 +18,7 @@ from tools import book, exercises, faults, notebooks, seeds, strip, student
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 CONFIG = Path(notebooks.ROOT, "_config.yml")
 TITLE = "(chapter)=\n# A chapter\n\nBy the end you will have seen one number."
@@ -322,11 +323,67 @@ def test_the_book_is_built_and_rebuilt_only_as_far_as_it_must(small_book, capsys
     assert len(list((small_book / "_build" / "executed").iterdir())) == 1, "old results do not pile up"
 
 
+@pytest.mark.parametrize("shown", [False, True])
+def test_the_source_of_what_only_draws_is_folded_and_its_figure_never(small_book, shown):
+    path = small_book / "book" / "chapter.ipynb"
+    chapter = nbformat.read(path, 4)
+    chapter.cells[1].metadata["tags"] = ["show-code"] * shown
+    chapter.cells[0].source += "\n\nLook at {numref}`fig-line`."
+    moving = nbformat.v4.new_code_cell(FILM)
+    moving.metadata["mystnb"] = {"figure": {"name": "fig-film", "caption": "A film."}}
+    nbformat.write(nbformat.from_dict(chapter | {"cells": [*chapter.cells, moving]}), path)
+    before = path.read_bytes()
+    assert book.main([]) == 0
+    assert path.read_bytes() == before, "in the notebook nothing is folded"
+    built = BeautifulSoup(page(small_book), "html.parser")
+    for name, number, caption in (("fig-line", "Fig. 1", "A line."), ("fig-film", "Fig. 2", "A film.")):
+        figure = built.find("figure", id=name)
+        assert figure.find_parent("details") is None
+        assert figure.figcaption.get_text().split("#")[0].split() == [*number.split(), *caption.split()]
+        folds = figure.find_parent("div", class_="cell").find_all("details")
+        assert len(folds) == (0 if shown and name == "fig-line" else 1)
+        for fold in folds:
+            assert fold.summary.get_text(" ", strip=True) == "Show how it is drawn Hide how it is drawn"
+            assert "plt" in fold.pre.get_text()
+            assert not fold.has_attr("open")
+    assert built.find("figure", id="fig-line").img["alt"] == "It rises."
+    assert built.find("figure", id="fig-film").find(class_="dl-player").img["alt"] == "It moves."
+    assert built.find("a", href="#fig-line", class_="reference").get_text() == "Fig. 1"
+    printed = next(cell for cell in built.find_all("div", class_="cell") if "print(" in cell.get_text())
+    assert printed.find("details") is None, "a cell without a figure stays open"
+
+
+def test_a_figure_of_an_exercise_is_folded_with_it_and_that_of_a_blank_stays_open():
+    made = notebook("use", "answer", "blank", "draw")
+    for cell in made.cells[1:]:
+        cell.metadata["mystnb"] = {"figure": {"name": "fig-line", "caption": "A line."}}
+    for cell in made.cells[2:4]:
+        cell.metadata["nbgrader"] = {"solution": True, "grade": False}
+    for cell in made.cells[1:3]:
+        cell.metadata["tags"] = ["exercise"]
+    made.metadata["book"] = {"provenance": "", "seconds": 1}
+    tags = [cell.metadata.get("tags", []) for cell in book.page_of(made, "chapter").cells[1:]]
+    assert tags == [["exercise", "hide-cell"], ["exercise", "hide-cell"], [], ["hide-input"]]
+
+
+FILM = """
+from dlutils import plotting
+from matplotlib import pyplot as plt
+plotting.animate(lambda ax, frame: ax.plot([1, frame]), [1, 2], alt="It moves.")
+"""
+
+
 RECORD = """
 from IPython.display import publish_display_data as show
 record = {"what": "the *slope* at <1>", "measured": "2 | 3", "lecture": "lecun1998gradient", "row": "1"}
 for said, agrees in (("$1$", False), ("2", True)):
     show({"text/plain": "x", "application/vnd.dlutils.finding+json": record | {"said": said, "agrees": agrees}})
+"""
+
+RECORD_OF_A_SOURCE = """
+record = {"what": "the share", "said": "5 %", "source": "lecun1998mnist", "row": "2"}
+for more in ({"measured": "6 %", "agrees": False}, {}):
+    show({"text/plain": "x", "application/vnd.dlutils.finding+json": record | more})
 """
 
 
@@ -348,10 +405,25 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     ):
         assert part in here
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
-    assert "2 numbers: 1 agree, 1 differ." in listed
+    assert "2 numbers: 1 agrees, 1 differs." in listed
     assert listed.count('href="chapter.html#said-chapter-1"') == 2
     assert "✓ agrees" in listed
     assert "% said-and-measured" in index.read_text(), "the source is not touched"
+    assert "The lectures gave" in listed
+    assert "Other sources" not in listed
+    chapter.cells.append(nbformat.v4.new_code_cell(RECORD_OF_A_SOURCE))
+    nbformat.write(chapter, path)
+    assert book.main([]) == 0
+    lines = BeautifulSoup(page(small_book), "html.parser").find(id="said-chapter-2").get_text().split("\n")
+    assert [line for line in lines if line.startswith("The share")] == [
+        "The share: LeCun et al. [1998] said 5 %, we measured 6 %. ≠ differs",
+        "The share: LeCun et al. [1998] said 5 %. That is of other data than this page’s, so nothing is compared.",
+    ]
+    listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
+    assert (
+        "The lectures gave 2 numbers: 1 agrees, 1 differs. Other sources gave 1 number: 0 agree, 1 differs." in listed
+    )
+    assert listed.count('href="chapter.html#said-chapter-2"') == 1, "what is not compared is not listed"
 
 
 SOLUTION = "first_part + second_part * 1000"

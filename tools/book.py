@@ -28,7 +28,8 @@ import yaml
 
 EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
 STAMP = ".built-from"
-FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what a lecture said
+FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what somebody said
+SHOW_CODE = "show-code"  # tag of a cell that draws and whose source stays open on the page
 FINDINGS = "% said-and-measured"  # the line of a page in whose place all of them are listed
 
 
@@ -142,32 +143,56 @@ def findings_of(notebook):
     return found
 
 
-def findings_cells(record):
-    """A finding's what, said, measured and verdict, in MyST."""
+def plain(text):
+    """``text`` with nothing in it that MyST would take for markup."""
+    return re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", text)
 
-    def plain(text):
-        return re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", text)
 
-    said = f"{plain(record['said'])} {{cite}}`{record['lecture']}`"
-    return plain(record["what"]), said, plain(record["measured"]), "✓ agrees" if record["agrees"] else "≠ differs"
+def verdict(record):
+    return "✓ agrees" if record["agrees"] else "≠ differs"
+
+
+def finding_line(record):
+    """A finding as a sentence, in MyST."""
+    what = plain(record["what"][0].upper() + record["what"][1:])
+    if "lecture" in record:
+        line = f"{what}: the lecture said {plain(record['said'])} {{cite}}`{record['lecture']}`"
+    else:
+        line = f"{what}: {{cite:t}}`{record['source']}` said {plain(record['said'])}"
+    if "agrees" not in record:
+        return f"{line}. That is of other data than this page's, so nothing is compared."
+    return f"{line}, we measured {plain(record['measured'])}. **{verdict(record)}**"
+
+
+def finding_row(record, label):
+    """A finding as a row of a table in MyST; its first cell leads to the place called ``label``."""
+    said = f"{plain(record['said'])} {{cite}}`{record.get('lecture') or record['source']}`"
+    return f"| [{plain(record['what'])}](#{label}) | {said} | {plain(record['measured'])} | {verdict(record)} |"
 
 
 def findings_page(source, chapters):
     """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker."""
-    sections, verdicts = [], []
+    sections, compared = [], []
     for name, notebook in chapters:
         rows = []
         for number, records in enumerate(findings_of(notebook).values(), 1):
-            for record in records:
-                what, said, measured, verdict = findings_cells(record)
-                rows.append(f"| [{what}](#said-{name}-{number}) | {said} | {measured} | {verdict} |")
-                verdicts.append(record["agrees"])
+            records = [record for record in records if "agrees" in record]
+            rows += [finding_row(record, f"said-{name}-{number}") for record in records]
+            compared += records
         if rows:
-            label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source).group(1)
-            head = ["| | the lecture said | measured here | |", "|---|---|---|---|"]
+            label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source).group(1)
+            head = ["| | said | measured here | |", "|---|---|---|---|"]
             sections.append(f"## {{ref}}`{label}`\n\n" + "\n".join([*head, *rows]))
-    count = f"{len(verdicts)} numbers: {sum(verdicts)} agree, {len(verdicts) - sum(verdicts)} differ."
-    return source.replace(FINDINGS, "\n\n".join([count, *sections]) if sections else "None is recorded yet.")
+    counts = []
+    for key, who in (("lecture", "The lectures"), ("source", "Other sources")):
+        verdicts = [record["agrees"] for record in compared if key in record]
+        agree, differ = verdicts.count(True), verdicts.count(False)
+        if verdicts:
+            numbers = f"{len(verdicts)} number{'s' * (len(verdicts) != 1)}"
+            verbs = f"{agree} agree{'s' * (agree == 1)}, {differ} differ{'s' * (differ == 1)}"
+            counts.append(f"{who} gave {numbers}: {verbs}.")
+    listed = "\n\n".join([" ".join(counts), *sections])
+    return source.replace(FINDINGS, listed or "None is recorded yet.")
 
 
 def fold(cell, tag, what):
@@ -178,7 +203,8 @@ def fold(cell, tag, what):
 
 
 def page_of(notebook, name, solutions=True):
-    """``notebook`` as the website shows it: its provenance under the title, checks folded, findings in words.
+    """``notebook`` as the website shows it: its provenance under the title, findings in words; folded are checks,
+    exercises' solutions, and the sources of cells that only draw, but never a figure of the text.
 
     Without ``solutions``, what students are to write is blank, and what it had put out is gone.
     """
@@ -204,13 +230,11 @@ def page_of(notebook, name, solutions=True):
             fold(cell, "hide-input", "the check of the cell above")
         elif "check" in tags:
             fold(cell, "hide-input", "the check of what was just said")
+        elif "figure" in cell.metadata.get("mystnb", {}) and SHOW_CODE not in tags:
+            fold(cell, "hide-input", "how it is drawn")
     for number, (place, records) in enumerate(findings_of(notebook).items(), 1):
         lines = [f"(said-{name}-{number})=", ":::{admonition} Said and measured"]
-        for record in records:
-            what, said, measured, verdict = findings_cells(record)
-            lines.append(
-                f"- {what[0].upper()}{what[1:]}: the lecture said {said}, we measured {measured}. **{verdict}**"
-            )
+        lines += [f"- {finding_line(record)}" for record in records]
         source = "\n".join([*lines, ":::"])
         notebook.cells[place] = nbformat.v4.new_markdown_cell(source, id=notebook.cells[place].id)
     return notebook
