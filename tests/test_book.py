@@ -5,10 +5,11 @@ import copy
 import json
 import re
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
-from tools import exercises, faults, notebooks
+from tools import book, exercises, faults, notebooks
 
 import nbformat
 import pytest
@@ -18,6 +19,8 @@ BOOK = notebooks.ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("[!.]*.ipynb"))  # tools put hidden variants beside chapters for a while
 KEPT = {"keep_output", "nbval-check-output"}
 MAX_LINES, MAX_LINES_OF_A_GRADED_CHECK = 20, 40  # these are folded away
+MAX_WORDS = 4500  # of a chapter, its exercises and its quiz among them: half an hour of reading
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def tags(cell):
@@ -38,6 +41,33 @@ def prose(notebook):
     return re.sub(r"```.*?```|\$\$.*?\$\$", "", text, flags=re.DOTALL)
 
 
+def words(notebook):
+    """The words of all prose: no code, formulas, HTML tags, addresses, labels, names of roles and of directives."""
+    text = re.sub(r"<[^>]*>|\]\([^)\s]*\)|^\([\w-]+\)=$|^:::.*$|^:\w+:.*$", " ", prose(notebook), flags=re.MULTILINE)
+    text = re.sub(r"(?:\{[\w:]+\})?`[^`]*`|\$[^$]*\$", " ", text)
+    return re.findall(r"[^\W\d_][\w’'-]*", text)
+
+
+def bindings(source):
+    """The names that ``source`` binds outside of functions and classes, each time it does: (name, whether by def)."""
+    defined, assigned, nodes = [], [], [ast.parse(source)]
+    for node in nodes:  # which grows
+        if isinstance(node, (*DEFINITIONS, ast.Import, ast.ImportFrom)):
+            names = [node.name] if isinstance(node, DEFINITIONS) else [name.asname or name.name for name in node.names]
+            defined += [(name.partition(".")[0], True) for name in names]
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            assigned.append((node.id, False))
+        elif not isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            nodes += ast.iter_child_nodes(node)
+    return defined + assigned
+
+
+def globals_of(table):
+    """The names that the code of ``table``, one of symtable's, reads or binds outside of functions and classes."""
+    found = {symbol.get_name() for symbol in table.get_symbols() if table.get_type() == "module" or symbol.is_global()}
+    return found.union(*(globals_of(child) for child in table.get_children()))
+
+
 def glossary():
     """The terms of glossary.md, in lower case."""
     block = re.search(r"```\{glossary\}\n(.*?)```", (BOOK / "glossary.md").read_text("utf-8"), re.DOTALL).group(1)
@@ -51,7 +81,7 @@ def it_has_one_title_with_a_label(notebook):
     headings = re.findall(r"^# .+", prose(notebook), re.MULTILINE)
     if len(headings) != 1:
         yield f"there are {len(headings)} headings of the first level, not one"
-    if not re.match(r"\([a-z][a-z0-9-]*\)=\n# .+", notebook.cells[0].source):
+    if not re.match(r"\([a-z][a-z0-9_-]*\)=\n# .+", notebook.cells[0].source):
         yield "cell 1 does not begin with a label, (name)=, and the title below it"
 
 
@@ -82,6 +112,38 @@ def its_cells_are_short(notebook):
         most = MAX_LINES_OF_A_GRADED_CHECK if exercises.is_check(cell) else MAX_LINES
         if (lines := len(exercises.shown(cell.source).splitlines())) > most:
             yield f"cell {number} has {lines} lines; {most} is the most that is read at a glance"
+
+
+def it_is_read_in_one_sitting(notebook):
+    if (count := len(words(notebook))) > MAX_WORDS:
+        yield f"it has {count:,} words of prose; {MAX_WORDS:,} is the most"
+
+
+def its_functions_say_what_they_do(notebook):
+    for number, cell in code_cells(notebook):
+        for node in [] if is_check(cell) else ast.walk(ast.parse(cell.source)):
+            if isinstance(node, DEFINITIONS) and node.name != "__init__" and not ast.get_docstring(node):
+                yield f"cell {number}: {node.name} has no docstring; one line is enough"
+
+
+def what_it_defines_or_imports_keeps_its_name(notebook):
+    bound = [(name, by_def, number) for number, cell in code_cells(notebook) for name, by_def in bindings(cell.source)]
+    for name in sorted({name for name, by_def, _ in bound if by_def}):
+        if len(places := [f"cell {number}" for other, _, number in bound if other == name]) > 1:
+            yield f"{name} is defined or imported, and bound again: {', '.join(places)}"
+
+
+def what_is_folded_away_as_drawing_only_draws(notebook):
+    drawn = set()
+    for number, cell in code_cells(notebook):
+        own = {name for name, _ in bindings(cell.source)}
+        folded = "figure" in cell.metadata.get("mystnb", {}) and book.SHOW_CODE not in tags(cell)
+        if folded and not exercises.is_answer(cell):
+            drawn |= own
+            continue
+        for name in sorted(globals_of(symtable.symtable(cell.source, "", "exec")) & drawn - own):
+            yield f"cell {number} uses {name}, which comes from a cell that only draws and is folded away"
+        drawn -= own
 
 
 def every_code_cell_follows_prose(notebook):
@@ -167,7 +229,7 @@ def its_checks_say_what_failed(notebook):
 
 
 def its_findings_stand_alone(notebook):
-    lectures = set(re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text("utf-8"), re.MULTILINE))
+    known = set(re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text("utf-8"), re.MULTILINE))
     for number, cell in code_cells(notebook):
         statements = ast.parse(cell.source).body
         records = [ast.unparse(s.value.func) for s in statements if isinstance(getattr(s, "value", None), ast.Call)]
@@ -176,9 +238,9 @@ def its_findings_stand_alone(notebook):
             yield f"cell {number}: findings are recorded in cells tagged said-and-measured, and nowhere else"
         if recording and len(recording) != len(statements):
             yield f"cell {number} does something beside recording findings, which the page would not show"
-        for lecture in re.findall(r'lecture="(\w*)"', cell.source):
-            if lecture not in lectures:
-                yield f"cell {number}: the lecture {lecture!r} is not in references.bib"
+        for who, key in re.findall(r'\b(lecture|source)="(\w*)"', cell.source if recording else ""):
+            if key not in known:
+                yield f"cell {number}: the {who} {key!r} is not in references.bib"
 
 
 def its_tasks_are_whole(notebook):
@@ -192,7 +254,7 @@ def its_tasks_are_whole(notebook):
         yield f"there are {len(blanks)} blanks in the body; two to four are wanted"
     if len(tasks) - len(blanks) < 4:
         yield f"there are {len(tasks) - len(blanks)} exercises; four are the least"
-    label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source)
+    label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source)
     for task in tasks:
         if label and not task.name.startswith(f"{label.group(1)}-"):
             yield f"the task {task.name} must be called {label.group(1)}-something"
@@ -239,6 +301,10 @@ RULES = [
     it_sets_its_seeds_among_the_imports,
     its_imports_stand_in_one_cell,
     its_cells_are_short,
+    it_is_read_in_one_sitting,
+    its_functions_say_what_they_do,
+    what_it_defines_or_imports_keeps_its_name,
+    what_is_folded_away_as_drawing_only_draws,
     every_code_cell_follows_prose,
     its_figures_are_described,
     its_figures_have_names_of_their_own,
@@ -293,10 +359,10 @@ def test_the_table_of_contents_and_the_folder_agree():
 def test_pages_have_labels_that_are_unique():
     labels = []
     for path in sorted(BOOK.glob("*.md")):
-        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", path.read_text("utf-8"), re.MULTILINE)
+        labels += re.findall(r"^\(([a-z0-9_-]+)\)=$", path.read_text("utf-8"), re.MULTILINE)
     for path in CHAPTERS:
         notebook = nbformat.read(path, 4)
-        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", prose(notebook), re.MULTILINE)
+        labels += re.findall(r"^\(([a-z0-9_-]+)\)=$", prose(notebook), re.MULTILINE)
     assert len(set(labels)) == len(labels)
 
 
@@ -341,6 +407,7 @@ def task(name, tags=()):
     return [answer, check]
 
 
+SOLVED = "    ### BEGIN SOLUTION\n    return 2\n    ### END SOLUTION"
 OPTION = (
     '<details class="quiz"><summary>{}</summary>\n\n{} This is so because of a reason that is given here.\n\n</details>'
 )
@@ -396,6 +463,70 @@ def test_a_good_notebook_keeps_every_rule(good):
         assert list(rule(good)) == [], rule.__name__
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Two words, and 3 more: the network’s well-known loss.", 8),
+        ("(a-label)=\n## A title\n\n:::{note}\n:class: tip\nRead this.\n:::", 4),
+        ("See {ref}`backprop` and [the page](https://example.org/a_b): it is $x + y$, `np.sum`.", 6),
+        ('$$\nx = y \\text{if so}\n$$\n\n```python\nprint(1)\n```\n\n<details class="quiz"><summary>Yes</summary>', 1),
+    ],
+)
+def test_words_are_counted_without_code_formulas_and_markup(text, count):
+    assert len(words(nbformat.v4.new_notebook(cells=[markdown(text)]))) == count
+
+
+def test_what_a_cell_binds_is_seen_at_its_top_level():
+    source = """
+import os.path, numpy as np
+from math import pi as circle
+for i, (a, *b) in pairs:
+    with tape() as t:
+        total += (c := 1)
+def f(x):
+    y = 1
+    def g(): pass
+shown = [z for z in range(3)]
+x.attribute = lookup["key"] = 2
+"""
+    names = {"os": True, "np": True, "circle": True, "f": True}
+    assert dict(bindings(source)) == names | dict.fromkeys(("i", "a", "b", "t", "total", "c", "shown"), False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda n: n.cells[9].update(source=FINDING.replace("lecture", "source", 1)),
+        lambda n: n.cells[5].update(source='class Two:\n    """A number."""\n\n    def __init__(self): pass\n'),
+        lambda n: n.cells[6].update(source='def twice(): return 2\n\n\nassert twice() == 2, "not two"'),
+        lambda n: n.cells[3].update(source=SHADED),
+        lambda n: draws_a_number(n, used_in=5).cells[3].metadata.update(tags=[book.SHOW_CODE]),
+        lambda n: draws_a_number(n, used_in=5).cells[5].update(source="total = 2\nprint(total)"),
+        lambda n: draws_a_number(n, used_in=5).cells[5].update(source=ANOTHER_TOTAL),
+        lambda n: n.cells[4].update(source="word " * 4000),
+    ],
+)
+def test_what_may_be_is_let_through(good, change):
+    change(good)
+    for rule in RULES:
+        assert list(rule(good)) == [], rule.__name__
+
+
+SHADED = 'def shade(ax):\n    """Shade it."""\n\n\nshade(ax);'
+
+
+def draws_a_number(notebook, used_in):
+    """``notebook`` with a drawing cell, 4, that computes ``total``, and a later cell that uses it."""
+    notebook.cells[3].source = "total = 2\nax.plot([1, total]);"
+    notebook.cells[5].source = "print(2)"
+    notebook.cells[used_in].source = "print(total)"
+    notebook.cells[6].source = "assert 2"
+    return notebook
+
+
+ANOTHER_TOTAL = 'def twice(total):\n    """It is its own."""\n    return 2 * total, [total for total in range(2)]'
+
+
 FILM = 'plotting.animate(draw, [1, 2], alt=f"A line rises from 1 at the left to {top} at the right.")'
 
 
@@ -426,6 +557,28 @@ BROKEN = [
     (it_sets_its_seeds_among_the_imports, lambda n: n.cells[1].update(source="import numpy as np")),
     (its_imports_stand_in_one_cell, lambda n: n.cells[5].update(source="import math")),
     (its_cells_are_short, lambda n: n.cells[5].update(source="x = 1\n" * 21)),
+    (it_is_read_in_one_sitting, lambda n: n.cells[4].update(source="word " * 4500)),
+    (its_functions_say_what_they_do, lambda n: n.cells[5].update(source="def total(): return 2")),
+    (its_functions_say_what_they_do, lambda n: n.cells[5].update(source="class Total: total = 2")),
+    (its_functions_say_what_they_do, lambda n: n.cells[5].update(source=SHADED.replace('"""Shade it."""', '""""""'))),
+    (
+        its_functions_say_what_they_do,
+        lambda n: n.cells[5].update(source=SHADED.replace('it."""', 'it."""\n    def inner(): pass')),
+    ),
+    (its_functions_say_what_they_do, lambda n: n.cells[11].update(source="def two():\n" + SOLVED)),
+    (what_it_defines_or_imports_keeps_its_name, lambda n: n.cells[5].update(source="np = 2")),
+    (what_it_defines_or_imports_keeps_its_name, lambda n: n.cells[5].update(source=SHADED + "\nshade = 2")),
+    (what_it_defines_or_imports_keeps_its_name, lambda n: n.cells[8].update(source="for np in range(2):\n    pass")),
+    (
+        what_it_defines_or_imports_keeps_its_name,
+        lambda n: (n.cells[3].update(source=SHADED), n.cells[5].update(source=SHADED)),
+    ),
+    (what_is_folded_away_as_drawing_only_draws, lambda n: draws_a_number(n, used_in=5)),
+    (what_is_folded_away_as_drawing_only_draws, lambda n: draws_a_number(n, used_in=8)),
+    (
+        what_is_folded_away_as_drawing_only_draws,
+        lambda n: draws_a_number(n, used_in=5).cells[5].update(source=ANOTHER_TOTAL.replace("(total)", "(one)")),
+    ),
     (every_code_cell_follows_prose, lambda n: n.cells.pop(4)),
     (its_figures_are_described, lambda n: n.cells[3].metadata.pop("mystnb")),
     (its_figures_are_described, lambda n: n.cells[3].metadata["mystnb"].pop("image")),
@@ -455,6 +608,10 @@ BROKEN = [
     (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING, metadata={})),
     (its_findings_stand_alone, lambda n: n.cells[9].update(source="total = 3\n" + FINDING)),
     (its_findings_stand_alone, lambda n: n.cells[9].update(source=FINDING.replace("lecun", "nobody"))),
+    (
+        its_findings_stand_alone,
+        lambda n: n.cells[9].update(source=FINDING.replace("lecun", "nobody").replace("lecture", "source")),
+    ),
     (its_cells_are_short, lambda n: n.cells[12].update(source="x = 1\n" * 41)),
     (its_tasks_are_whole, lambda n: n.cells.pop(12)),
     (its_tasks_are_whole, lambda n: n.cells.pop(11)),
