@@ -9,6 +9,8 @@ override DLUTILS_DATA := $(abspath $(DLUTILS_DATA))
 export DLUTILS_DATA
 endif
 
+unexport MPLBACKEND  # of the shell: with Agg, say, JupyterLab would show no figures
+
 .DEFAULT_GOAL := help
 .PHONY: help book test lab student grade strip look lock bench clean
 

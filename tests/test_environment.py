@@ -1,6 +1,8 @@
-"""What stands around the book: the lock, conda's file, the workflows, JupyterLab."""
+"""What stands around the book: the lock, conda's file, the workflows, JupyterLab, the tools' command lines."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -56,6 +58,51 @@ def test_workflows_ask_for_little_and_pin_their_actions(path):
         for step in job["steps"]:
             if "uses" in step:
                 assert re.search(r"@[0-9a-f]{40}$", step["uses"]), step["uses"]
+
+
+def test_every_action_is_pinned_to_one_version_that_is_named_and_is_renewed_by_dependabot():
+    pins = {}
+    for path in WORKFLOWS:
+        for line in re.findall(r"uses: (.+)", path.read_text("utf-8")):
+            action, version = re.fullmatch(r"([\w/-]+)@[0-9a-f]{40} # (v\d+\.\d+\.\d+)", line).groups()
+            assert pins.setdefault(action, (line, version)) == (line, version), f"{path.name}: {line}"
+    assert len(pins) >= 6
+    (update,) = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
+    assert update["package-ecosystem"] == "github-actions"
+    assert update["directory"] == "/", "it looks into .github/workflows from there"
+    assert update["schedule"]["interval"] == "weekly"
+    assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
+def test_make_keeps_the_shells_backend_from_jupyterlab():
+    makefile = (ROOT / "Makefile").read_text("utf-8") + "\nprobe:\n\t@echo backend: $$MPLBACKEND\n"
+    environment = os.environ | {"MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        ["make", "-f", "-", "probe"], input=makefile, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "backend:\n"
+
+
+TOOLS = [path.stem for path in sorted((ROOT / "tools").glob("*.py")) if "def main(" in path.read_text("utf-8")]
+TOOLS.remove("worker")  # which no person calls: marking starts it and speaks to it in JSON
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_answers_help_and_does_nothing(tool, tmp_path):
+    """In a copy of the tree without any chapter, so that a tool which goes to work instead shows or fails."""
+    for name in ("tools", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    before = sorted(path for path in tmp_path.rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__")
+    command = [sys.executable, "-m", f"tools.{tool}", "--help"]
+    environment = os.environ | {"PYTHONPATH": os.fspath(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m tools.{tool} ")
+    assert done.stderr == ""
+    after = sorted(path for path in tmp_path.rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__")
+    assert after == before
 
 
 def test_jupyterlab_loads_the_extension_that_renders_myst():

@@ -3,6 +3,7 @@
 python -m tools.strip [NOTEBOOK ...]        all chapters, if none is named
 """
 
+import argparse
 import asyncio
 import sys
 from pathlib import Path
@@ -32,8 +33,11 @@ def stripped(notebook):
 
 def main(arguments):
     """Strip the named notebooks, or all; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.strip", description=__doc__.split("\n\n")[0])
+    parser.add_argument("notebook", type=Path, nargs="*", help="all chapters, if none is named")
+    options = parser.parse_args(arguments)
     timeout = notebooks.settings()["timeout"]
-    for path in [Path(argument).resolve() for argument in arguments] or notebooks.chapters():
+    for path in [path.resolve() for path in options.notebook] or notebooks.chapters():
         print(f"{path.name}: running", flush=True)
         try:
             notebook, _, seconds = asyncio.run(notebooks.run(path, timeout=timeout))

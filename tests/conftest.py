@@ -1,0 +1,6 @@
+"""What holds for all tests."""
+
+import os
+
+# As in make and in the chapters' kernels: with Agg, say, in the shell no kernel would show a figure.
+os.environ.pop("MPLBACKEND", None)
