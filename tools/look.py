@@ -3,8 +3,9 @@
     python -m tools.look [--pages NAME ...] [--out FOLDER]
 
 A page fails if it asks for anything outside the site, logs an error, misses an image, is wider than the window, cuts
-off what does not fit, if axe finds something serious, or if a fold or a player does not do by keyboard what it should.
-Screenshots of all pages are left in _build/look, to be looked at by a person.
+off what does not fit, on the screen or on paper, if axe finds anything, or if a fold, a player or a formula does not do
+by keyboard what it should. Screenshots of all pages, and the pages as they are printed, are left in _build/look, to be
+looked at by a person.
 """
 
 import argparse
@@ -31,6 +32,26 @@ MEASURE = """() => ({
     broken: [...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src),
     bytes: performance.getEntries().reduce((total, entry) => total + (entry.encodedBodySize || 0), 0),
 })"""
+PAPER = {"width": 680, "height": 1000}  # an A4 sheet between its margins, in CSS pixels
+PRINTED = """() => ({
+    dark: document.documentElement.dataset.theme !== "light",
+    cut: [...document.querySelectorAll("main *")].filter(element =>
+        element.checkVisibility() && !element.closest("mjx-assistive-mml") &&
+        element.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(element).display !== "inline"
+    ).map(element => (element.closest("mjx-container")?.querySelector("math") ?? element)
+        .textContent.trim().replace(/\\s+/g, " ").slice(0, 40)),
+})"""
+# A formula is a stop of the Tab key if, and only if, it scrolls. None would be a stop that leads nowhere.
+FORMULAS = """() => {
+    const formulas = [...document.querySelectorAll("mjx-container")].filter(formula => formula.checkVisibility());
+    const scrolls = formula => formula.getAttribute("display") && formula.scrollWidth > formula.clientWidth;
+    const stops = formula => [formula, ...formula.querySelectorAll("*")].some(element => element.tabIndex >= 0);
+    return {
+        needless: formulas.filter(formula => stops(formula) && !scrolls(formula)).length,
+        missing: formulas.filter(formula => scrolls(formula) && !stops(formula)).length,
+        mute: formulas.filter(formula => !formula.querySelector("mjx-assistive-mml math")).length,
+    };
+}"""
 PLAYER = ".dl-player"  # of plotting.animate
 STATE = """player => {
     const [play, slider] = [player.querySelector("button"), player.querySelector("input")];
@@ -110,19 +131,49 @@ def unfold(page):
         page.keyboard.press("Enter")
         if not fold.evaluate("fold => fold.open && fold.querySelector('summary') === document.activeElement"):
             yield f"does not open its fold {number} by Enter"
+        name = fold.locator("summary").first.get_attribute("aria-label")
+        if name is not None:
+            yield f"calls its fold {number} {name!r}, and shows another text"
 
 
 def examine(page, axe):
-    """Yield what is wrong with the page as it stands: its width, what does not fit, and what axe finds."""
+    """Yield what is wrong with the page as it stands: its width, what does not fit, its formulas, what axe finds."""
     seen = page.evaluate(MEASURE)
     if seen["wider"] > 0:
         yield f"is {seen['wider']} px wider than the window"
     for text in seen["cut"]:
         yield f"cuts {text!r} off"
-    for violation in axe.run(page, options={"preload": False}).response["violations"]:
-        if violation["impact"] in ("serious", "critical"):
-            targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
-            yield f"axe, {violation['impact']}: {violation['help']} ({len(violation['nodes'])}: {targets})"
+    formulas = page.evaluate(FORMULAS)
+    for kind, what in (
+        ("needless", "stops the Tab key at {} formulas that do not scroll"),
+        ("missing", "has {} formulas that scroll, and not by key"),
+        ("mute", "has {} formulas without MathML for screen readers"),
+    ):
+        if formulas[kind]:
+            yield what.format(formulas[kind])
+    for violation in axe.run(page, options={"preload": False}).response["violations"]:  # of whatever impact
+        targets = ", ".join(str(node["target"][0]) for node in violation["nodes"][:3])
+        yield f"axe, {violation['impact']}: {violation['help']} ({len(violation['nodes'])}: {targets})"
+
+
+def on_paper(page, path):
+    """Print the page to ``path``; yield what is wrong with it on paper."""
+    window = page.viewport_size
+    page.emulate_media(media="print")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.set_viewport_size(PAPER)
+    seen = page.evaluate(PRINTED)
+    if seen["dark"]:
+        yield "would be printed in the dark theme"
+    for text in dict.fromkeys(seen["cut"]):
+        yield f"cuts {text!r} off where it is printed"
+    page.set_viewport_size(window)
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="null")
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    page.pdf(path=path, format="A4", prefer_css_page_size=True)
+    if page.evaluate("document.documentElement.dataset.theme") != theme:
+        yield "stays in another theme after it was printed"
 
 
 def look(browser, axe, address, page_name, window, theme, out):
@@ -154,6 +205,8 @@ def look(browser, axe, address, page_name, window, theme, out):
     problems += [f"misses the image {source}" for source in seen["broken"]]
     problems += examine(page, axe)
     page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}.png", full_page=True)
+    if window == "desktop":
+        problems += on_paper(page, out / f"{Path(page_name).stem}-{theme}.pdf")
     if page.locator("main details").count():
         problems += unfold(page)
         problems += [f"unfolded {problem}" for problem in examine(page, axe)]

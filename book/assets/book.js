@@ -1,6 +1,38 @@
-// docutils puts entries of the obsolete role doc-biblioentry into a list; screen readers expect list items there.
 document.addEventListener("DOMContentLoaded", () => {
+  // docutils puts entries of the obsolete role doc-biblioentry into a list; screen readers expect list items there.
   for (const entry of document.querySelectorAll('[role="list"] > [role="doc-biblioentry"]')) {
     entry.setAttribute("role", "listitem");
   }
+  // myst-nb gives all its folds one and the same name, in the place of what stands on them.
+  for (const summary of document.querySelectorAll('summary[aria-label="Toggle hidden content"]')) {
+    summary.removeAttribute("aria-label");
+  }
+  // The theme leaves its logo outside of all landmarks.
+  document.querySelector(".navbar-brand.logo")?.parentElement.setAttribute("role", "banner");
+});
+
+// MathJax's menu, which is turned off in _config.yml, made a tab stop of every formula. One that is too wide for the
+// window scrolls, and must be one, or it cannot be read to its end by keyboard.
+window.addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  const watch = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const scrolls = target.scrollWidth > target.clientWidth;
+      for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Formula, scrolls sideways"]]) {
+        scrolls ? target.setAttribute(name, value) : target.removeAttribute(name);
+      }
+    }
+  });
+  document.querySelectorAll('mjx-container[display="true"]').forEach((formula) => watch.observe(formula));
+});
+
+// The dark theme is light on dark, and browsers leave the dark out when they print.
+let theme;
+window.addEventListener("beforeprint", () => {
+  theme ??= document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = theme;
+  theme = undefined;
 });
