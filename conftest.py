@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""What holds for all tests, those of the chapters among them."""
 
 import os
 
