@@ -366,6 +366,39 @@ def test_pages_have_labels_that_are_unique():
     assert len(set(labels)) == len(labels)
 
 
+PENCIL = re.compile(r"^## \d+\. .+?(?=^## )", re.MULTILINE | re.DOTALL)
+ANSWER = re.compile(
+    r'<details class="hint"><summary>Answer</summary>\n\n(.+?)\n\n'
+    r"```python\n(.+?)```\n\n```\n(.+?)\n```\n\n</details>\n\n\Z",
+    re.DOTALL,
+)
+
+
+def run_as_a_cell(source, variables):
+    """Run ``source``; return how a notebook would show the value of its last line."""
+    *statements, last = ast.parse(source).body
+    exec(compile(ast.Module(statements, []), "<page>", "exec"), variables)
+    return repr(eval(compile(ast.Expression(last.value), "<page>", "eval"), variables))
+
+
+def test_what_you_need_are_ten_questions_whose_folded_answers_are_what_the_code_gives():
+    page = (BOOK / "what-you-need.md").read_text("utf-8")
+    questions = PENCIL.findall(page)
+    assert len(questions) == 10
+    opening, *rest = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    variables = {}
+    exec(opening, variables)
+    for number, (question, code) in enumerate(zip(questions, rest, strict=True), 1):
+        assert question.startswith(f"## {number}. ")
+        before, _, answer = question.partition("<details")
+        assert before.rstrip().endswith("?"), f"question {number} does not end in one"
+        prose_of_it, source, result = ANSWER.fullmatch("<details" + answer).groups()
+        assert source == code
+        assert len(prose_of_it) > 10
+        assert run_as_a_cell(source, variables) == result, f"question {number}"
+    assert len(words(nbformat.v4.new_notebook(cells=[markdown(page)]))) < 1500
+
+
 def test_the_configuration_calls_no_server_and_executes_nothing():
     config = yaml.safe_load((notebooks.ROOT / "_config.yml").read_text("utf-8"))
     assert "sphinx_thebe" not in config["sphinx"]["config"]["extensions"]

@@ -35,10 +35,13 @@ MEASURE = """() => ({
 PAPER = {"width": 680, "height": 1000}  # an A4 sheet between its margins, in CSS pixels
 PRINTED = """() => ({
     dark: document.documentElement.dataset.theme !== "light",
-    cut: [...document.querySelectorAll("main *")].filter(element =>
-        element.checkVisibility() && !element.closest("mjx-assistive-mml") &&
-        element.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(element).display !== "inline"
-    ).map(element => (element.closest("mjx-container")?.querySelector("math") ?? element)
+    cut: [...document.querySelectorAll("main *")].filter(element => {
+        const { left, right } = element.getBoundingClientRect(), { clientWidth, scrollWidth } = element;
+        const scrolls = clientWidth > 1 && scrollWidth > clientWidth + 1 && !element.closest(".math, mjx-container") &&
+            (left + scrollWidth > innerWidth + 1 || getComputedStyle(element).overflowX !== "visible");
+        const seen = element.checkVisibility() && !element.closest("mjx-assistive-mml");
+        return seen && (right > innerWidth + 1 || scrolls);
+    }).map(element => (element.closest("mjx-container")?.querySelector("math") ?? element)
         .textContent.trim().replace(/\\s+/g, " ").slice(0, 40)),
 })"""
 # A formula is a stop of the Tab key if, and only if, it scrolls. None would be a stop that leads nowhere.
@@ -49,6 +52,8 @@ FORMULAS = """() => {
     return {
         needless: formulas.filter(formula => stops(formula) && !scrolls(formula)).length,
         missing: formulas.filter(formula => scrolls(formula) && !stops(formula)).length,
+        wide: formulas.filter(formula => !formula.getAttribute("display") && !formula.closest("table") &&
+            formula.getBoundingClientRect().right > innerWidth).length,
         mute: formulas.filter(formula => !formula.querySelector("mjx-assistive-mml math")).length,
     };
 }"""
@@ -147,6 +152,7 @@ def examine(page, axe):
     for kind, what in (
         ("needless", "stops the Tab key at {} formulas that do not scroll"),
         ("missing", "has {} formulas that scroll, and not by key"),
+        ("wide", "has {} formulas in the text that do not fit"),
         ("mute", "has {} formulas without MathML for screen readers"),
     ):
         if formulas[kind]:
@@ -158,7 +164,7 @@ def examine(page, axe):
 
 def on_paper(page, path):
     """Print the page to ``path``; yield what is wrong with it on paper."""
-    window = page.viewport_size
+    window, theme = page.viewport_size, page.evaluate("document.documentElement.dataset.theme")
     page.emulate_media(media="print")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     page.set_viewport_size(PAPER)
@@ -170,7 +176,6 @@ def on_paper(page, path):
     page.set_viewport_size(window)
     page.evaluate("() => dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="null")
-    theme = page.evaluate("document.documentElement.dataset.theme")
     page.pdf(path=path, format="A4", prefer_css_page_size=True)
     if page.evaluate("document.documentElement.dataset.theme") != theme:
         yield "stays in another theme after it was printed"
@@ -205,8 +210,11 @@ def look(browser, axe, address, page_name, window, theme, out):
     problems += [f"misses the image {source}" for source in seen["broken"]]
     problems += examine(page, axe)
     page.screenshot(path=out / f"{Path(page_name).stem}-{window}-{theme}.png", full_page=True)
-    if window == "desktop":
-        problems += on_paper(page, out / f"{Path(page_name).stem}-{theme}.pdf")
+    if window == "desktop":  # in a page of its own, because what listens to its size goes on doing so for a while
+        sheet = context.new_page()
+        sheet.goto(f"{address}/{page_name}", wait_until="networkidle")
+        problems += on_paper(sheet, out / f"{Path(page_name).stem}-{theme}.pdf")
+        sheet.close()
     if page.locator("main details").count():
         problems += unfold(page)
         problems += [f"unfolded {problem}" for problem in examine(page, axe)]
