@@ -51,7 +51,7 @@ def it_has_one_title_with_a_label(notebook):
     headings = re.findall(r"^# .+", prose(notebook), re.MULTILINE)
     if len(headings) != 1:
         yield f"there are {len(headings)} headings of the first level, not one"
-    if not re.match(r"\([a-z][a-z0-9-]*\)=\n# .+", notebook.cells[0].source):
+    if not re.match(r"\([a-z][a-z0-9_-]*\)=\n# .+", notebook.cells[0].source):
         yield "cell 1 does not begin with a label, (name)=, and the title below it"
 
 
@@ -192,7 +192,7 @@ def its_tasks_are_whole(notebook):
         yield f"there are {len(blanks)} blanks in the body; two to four are wanted"
     if len(tasks) - len(blanks) < 4:
         yield f"there are {len(tasks) - len(blanks)} exercises; four are the least"
-    label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source)
+    label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source)
     for task in tasks:
         if label and not task.name.startswith(f"{label.group(1)}-"):
             yield f"the task {task.name} must be called {label.group(1)}-something"
@@ -293,10 +293,10 @@ def test_the_table_of_contents_and_the_folder_agree():
 def test_pages_have_labels_that_are_unique():
     labels = []
     for path in sorted(BOOK.glob("*.md")):
-        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", path.read_text("utf-8"), re.MULTILINE)
+        labels += re.findall(r"^\(([a-z0-9_-]+)\)=$", path.read_text("utf-8"), re.MULTILINE)
     for path in CHAPTERS:
         notebook = nbformat.read(path, 4)
-        labels += re.findall(r"^\(([a-z0-9-]+)\)=$", prose(notebook), re.MULTILINE)
+        labels += re.findall(r"^\(([a-z0-9_-]+)\)=$", prose(notebook), re.MULTILINE)
     assert len(set(labels)) == len(labels)
 
 

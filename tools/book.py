@@ -163,7 +163,7 @@ def findings_page(source, chapters):
                 rows.append(f"| [{what}](#said-{name}-{number}) | {said} | {measured} | {verdict} |")
                 verdicts.append(record["agrees"])
         if rows:
-            label = re.match(r"\(([a-z0-9-]+)\)=", notebook.cells[0].source).group(1)
+            label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source).group(1)
             head = ["| | the lecture said | measured here | |", "|---|---|---|---|"]
             sections.append(f"## {{ref}}`{label}`\n\n" + "\n".join([*head, *rows]))
     count = f"{len(verdicts)} numbers: {sum(verdicts)} agree, {len(verdicts) - sum(verdicts)} differ."
