@@ -74,7 +74,7 @@ def load_mnist():
     ValueError
         If a file is there and is not MNIST, which the message names; or if ``DLUTILS_DATA`` is a relative path.
     """
-    path = _find_mnist() or _download_mnist()
+    path = find_mnist() or _download_mnist()
     if path is not None:
         digits = _read_mnist(path)
     else:
@@ -99,8 +99,14 @@ def _cache_folder():
     return Path(_pooch().os_cache("dlutils"))
 
 
-def _find_mnist():
-    """The path of an mnist.npz on this machine, or None."""
+def find_mnist():
+    """Find the mnist.npz on this machine that :func:`load_mnist` takes.
+
+    Returns
+    -------
+    pathlib.Path or None
+        None if it must be downloaded.
+    """
     folder = os.environ.get("DLUTILS_DATA")
     if folder:
         path = Path(os.path.expanduser(folder)) / "mnist.npz"
@@ -136,7 +142,7 @@ def _download_mnist():
     try:
         path = Path(fetcher.fetch("mnist.npz", downloader=downloader))
     except (OSError, ValueError):  # no network, a proxy's page instead of the file, a folder that cannot be written
-        if (path := _find_mnist()) is not None:  # another process was faster, and its file in the way of ours
+        if (path := find_mnist()) is not None:  # another process was faster, and its file in the way of ours
             return path
         try:
             folder.mkdir(parents=True, exist_ok=True)

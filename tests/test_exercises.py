@@ -1,10 +1,15 @@
 """Every task of every chapter, marked as grading marks it: the solution, the blank, and answers of other hands."""
 
 import asyncio
+import builtins
 import collections
+import contextlib
+import io
+import linecache
+import time
 import tomllib
 
-from tools import exercises, marking, notebooks, student
+from tools import exercises, leaning, marking, notebooks, plans, student
 
 import nbformat
 import pytest
@@ -32,15 +37,28 @@ def answers_of(path, tasks):
                 yield kind, number, answer["task"], answer["source"], ""
 
 
-def mark(notebook, sources):
-    """What comes of ``sources``, (name, task, source): each with the imports and its own cells alone."""
+def above(notebook, task):
+    """The chapter's cells above ``task``."""
+    slots = plans.slots_of(notebook)
+    return slots[: [slot.name for slot in slots].index(task.name)]
+
+
+def ways(notebook, task, source):
+    """The ways to run ``source`` as an answer to ``task``."""
+    answer = plans.Cell("answer", "your answer", source)
+    return plans.ways_of(task, above(notebook, task), [answer], [exercises.imports_of(notebook).source])
+
+
+def mark(notebook, sources, **settings):
+    """What comes of ``sources``, (name, task, source): each with the imports, and what it leans on of the chapter."""
     tasks = {task.name: task for task in exercises.tasks_of(notebook)}
     wanted = []
     for name, of, source in sources:
         task = tasks[of]
-        needs = [cell.source for cell in task.needs]
-        wanted.append({"name": name, "needs": needs, "cells": [("answer", source)], "check": task.check.source})
-    return asyncio.run(marking.mark(exercises.imports_of(notebook).source, wanted, seconds=120, again=False))[0]
+        jobs = [way.job() for way in ways(notebook, task, source)]
+        wanted.append({"name": name, "ways": jobs, "check": task.check.source})
+    settings = {"seconds": 120, "again": False} | settings
+    return asyncio.run(marking.mark(exercises.imports_of(notebook).source, wanted, **settings))[0]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
@@ -112,3 +130,75 @@ def test_the_students_notebook_runs_up_to_its_first_blank(path, tmp_path):
     with pytest.raises(notebooks.ChapterError, match="NotImplementedError") as raised:
         asyncio.run(notebooks.run(tmp_path / path.name, timeout=120))
     assert exercises.name_of(raised.value.cell).removesuffix(exercises.CHECK) == exercises.name_of(first)
+
+
+# What a student may use, and finds there when the answer is marked: each name that the chapter defines above a task.
+
+
+def plans_for_names(notebook, task):
+    """By the cells that are run for it, as a tuple, the names that the chapter defines above ``task``."""
+    found = collections.defaultdict(list)
+    for name in sorted(set().union(*(slot.cell.uses.binds for slot in above(notebook, task)))):
+        found[tuple(ways(notebook, task, name)[0].cells[:-1])].append(name)
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_for_every_name_above_every_task_there_are_cells_that_define_it_and_what_it_needs(path):
+    notebook = notebooks.read(path)
+    there = set(dir(builtins)) | leaning.uses_of(exercises.imports_of(notebook).source).binds
+    for task in exercises.tasks_of(notebook):
+        slots = above(notebook, task)
+        for cells, names in plans_for_names(notebook, task).items():
+            bound, later = set(there), set()
+            for cell in cells:
+                assert cell.uses.needs <= bound, f"{task.name}: {cell.source} is run without what it uses"
+                bound |= cell.uses.binds
+                later |= cell.uses.later
+            assert later <= bound, f"{task.name}: the functions use {later - bound}, which is not there"
+            places = [[slot.cell for slot in slots].index(cell) for cell in cells]
+            assert places == sorted(places), "they are run in the notebook's order"
+            for name in names:
+                last = max(place for place, slot in enumerate(slots) if name in slot.cell.uses.binds)
+                assert last in places, f"{task.name}: {name} is not that of the last cell that defines it"
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_the_cells_that_are_chosen_for_a_name_run_without_the_rest_of_the_chapter(path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    notebook = notebooks.read(path)
+    task = exercises.tasks_of(notebook)[-1]
+    chosen = plans_for_names(notebook, task)
+    imports, until, tried = exercises.imports_of(notebook).source, None, 0
+    for cells in sorted(chosen, key=len):  # the longest train something; they are tried as far as the time goes
+        space = {"__name__": "__main__"}
+        for source in (imports, *(cell.source for cell in cells)):
+            place = f"<{path.stem} {hash(source)}>"
+            linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(source, place, "exec"), space)
+        for name in chosen[cells]:
+            assert name in space
+        until, tried = until or time.process_time() + 10, tried + len(chosen[cells])
+        if time.process_time() > until:
+            break
+    assert tried > 10
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_an_answer_may_use_a_network_that_the_chapter_has_trained(path):
+    notebook = notebooks.read(path)
+    task = exercises.tasks_of(notebook)[-1]
+    trained = [
+        (cells, name)
+        for cells, names in plans_for_names(notebook, task).items()
+        for name in names
+        if any("fit(" in cell.source and name in cell.uses.surely for cell in cells)
+    ]
+    if not trained:
+        pytest.skip("the chapter trains nothing by fit")
+    _, name = min(trained, key=lambda each: len(each[0]))
+    source = f"{exercises.shown(task.answer.source)}\n{name}"
+    (result,) = mark(notebook, [("x", task.name, source)], seconds=30).values()
+    assert result["outcome"] == "right", f"{name}: {result}"
+    assert result["remarks"] == []

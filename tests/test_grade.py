@@ -157,7 +157,12 @@ def toy(tmp_path, monkeypatch):
         *toy_task("toy-two", "two", "math.floor(2.5)"),
         *toy_task("toy-three", "three", "SEVEN - 4", ["toy-seven"]),
     ]
-    chapter = tmp_path / "book" / "toy.ipynb"
+    return book_of("toy", cells, tmp_path, monkeypatch)
+
+
+def book_of(name, cells, tmp_path, monkeypatch):
+    """As the fixture ``toy`` for a chapter of this name."""
+    chapter = tmp_path / "book" / f"{name}.ipynb"
     notebooks.write(nbformat.v4.new_notebook(cells=cells), chapter)
     monkeypatch.setattr(notebooks, "chapters", lambda: [chapter])
     folder, out = tmp_path / "submissions", tmp_path / "out" / "grades"
@@ -250,7 +255,7 @@ def test_imports_that_do_not_end_are_left_out_and_said(toy):
     hand_in("somebody/toy.ipynb", change)
     row = mark()["somebody"]
     assert row["total"] == "3"
-    assert "toy: your own imports and functions were left out" in row["remarks"]
+    assert "toy: your own imports were left out" in row["remarks"]
 
 
 def test_cells_of_the_chapter_are_not_run_when_a_program_has_dropped_their_ids(toy):
@@ -416,7 +421,7 @@ def test_no_zero_is_silent(toy):
     )
     marked = mark()
     assert "toy-one: unfinished" in marked["begun"]["remarks"]
-    assert "toy-three: toy-seven, which it needs, was edited; the original was used" in marked["given"]["remarks"]
+    assert "toy-three: toy-seven, on which it leans, was edited; the original was used" in marked["given"]["remarks"]
     assert "<your answer (3)>, line 3: return other" in html.unescape((out / "two.html").read_text("utf-8"))
 
 
@@ -526,6 +531,183 @@ def test_what_is_no_notebook_of_the_book_is_said_and_the_rest_is_marked(toy, tmp
         assert "was not marked" in marked[name]["remarks"]
 
 
+# A chapter whose last task builds on what stands above it.
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    drawing = made("box.append(1000)")
+    drawing.metadata.mystnb = {"figure": {"name": "fig-box"}}
+    cells = [
+        nbformat.v4.new_markdown_cell("(house)=\n# A house"),
+        made("import math\nimport time"),
+        made("def double(x):\n    return 2 * x"),
+        *toy_task("house-half", "half", "x / 2"),
+        made("box = [1]"),
+        made("box.append(2)"),
+        made("def fill(b):\n    b.append(3)\n    return len(b)"),
+        made("size = fill(box)"),
+        made("time.sleep(3)\nslow = 4"),
+        drawing,
+        *toy_task("house-six", "six", "6"),
+        made("def later():\n    return 6"),
+    ]
+    for cell in cells[3:5]:
+        cell.source = cell.source.replace("half()", "half(x)" if cell is cells[3] else "half(6)")
+    cells[4].source = "assert half(6) == 3, 'not the half'"
+    return book_of("house", cells, tmp_path, monkeypatch)
+
+
+def half(source):
+    """A change that makes ``source`` the answer to the first task."""
+    return lambda notebook: cell(notebook, "house-half").update(source=source)
+
+
+def chapters_cell(begins, source):
+    """A change to a cell of the chapter that is no task."""
+
+    def change(notebook):
+        next(each for each in notebook.cells if each.source.startswith(begins)).source = source
+
+    return change
+
+
+OPEN = half("def half(x):\n    # YOUR CODE HERE; the next cell checks it\n    raise NotImplementedError")
+OWN = "with the student's own versions of the cells above it"
+
+
+@pytest.mark.parametrize(
+    ("new", "changes", "remark"),
+    [
+        ("return double(3)", [], ""),
+        ("return double(half(6))", [], ""),
+        ("return double(half(6))", [OPEN], ""),
+        ("return double(half(6))", [half("def half(x):\n    return 0")], ""),
+        ("return double(half(6, 2))", [half("def half(x, by):\n    return x / by")], OWN),
+        ("return double(half(6, 2))", [half("by_two = 2\ndef half(x, by):\n    return x / by_two")], OWN),
+        ("return helper()", [half("def helper():\n    return 6\n\ndef half(x):\n    return x / 2")], ""),
+        ("return helper()", [half("def helper():\n    return 2 * half(6)\n\ndef half(x):\n    return 0")], ""),
+        ("return box[0] + box[1] + 3", [], ""),
+        ("return sum(box)", [], "it is right when all is run that stands above it"),
+        ("return slow + 2", [], ""),
+        ("return three + three", [inserted("house-half", "three = math.floor(3.5)", before=True)], ""),
+        ("return double(1, 3)", [inserted("house-half", "def double(x, y):\n    return 2 * x * y", before=True)], ""),
+        (
+            "return double(3)",
+            [inserted("house-half", "def double(x):\n    return 0", before=True)],
+            "it is right without the cells that the student added",
+        ),
+        ("return triple(2)", [chapters_cell("def double", "def triple(x):\n    return 3 * x")], ""),
+        ("return double(1)", [chapters_cell("def double", "def double(x):\n    return 6 * x")], OWN),
+        ("return double(3)", [chapters_cell("def double", "def double(x):\n    return 6 * x")], "was edited"),
+        ("return double(3)", [lambda notebook: notebook.cells.pop(2)], ""),
+    ],
+    ids=range(18),
+)
+def test_an_answer_may_use_what_stands_above_it(house, new, changes, remark):
+    hand_in, mark, *_ = house
+    hand_in(
+        "somebody/house.ipynb", lambda notebook: [change(notebook) for change in (body("house-six", new), *changes)]
+    )
+    row = mark("--seconds", "2")["somebody"]
+    assert row["house-six"] == "1"
+    about_six = [each for each in row["remarks"].split("; ") if "house-half" not in each]
+    assert remark in "; ".join(about_six) if remark else about_six in ([""], [])
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ("return 7", "The check says: not 6"),
+        ("return double(4)", "The check says: not 6"),
+        ("return sum(box) + 1", "The check says: not 6"),
+        ("return half(10)", "The check says: not 6"),
+        ("return later()", "It uses `later`, which the chapter defines only further down."),
+        ("return nowhere()", "It uses `nowhere`, which neither the chapter above it defines nor a cell of yours."),
+        ("return 6\nsix = None\ndel six", "The check looks for `six`, and the answer does not define it."),
+        ("while True: double(3)", "it ran for more than 2 s"),
+    ],
+)
+def test_what_is_wrong_stays_wrong_with_all_that_stands_above_it(house, new, says):
+    hand_in, mark, _, out = house
+    hand_in("somebody/house.ipynb", lambda notebook: [body("house-six", new)(notebook), OPEN(notebook)])
+    if "del six" in new:
+        hand_in("somebody/house.ipynb", lambda notebook: cell(notebook, "house-six").update(source="seven = 7"))
+    assert mark("--seconds", "2")["somebody"]["house-six"] == "0"
+    assert says in html.unescape((out / "somebody.html").read_text("utf-8"))
+
+
+def test_a_blank_that_nobody_has_touched_is_not_run(house, monkeypatch):
+    hand_in, mark, *_ = house
+    monkeypatch.setattr(marking, "_run", None)
+    hand_in("somebody/house.ipynb", lambda notebook: notebook.update(cells=exercises.blank(notebook).cells))
+    row = mark()["somebody"]
+    assert (row["total"], row["remarks"]) == ("0", "")
+
+
+def run_with_chapter(source, **limits):
+    cells = [("chapter", "the chapter", source), ("answer", "your answer", "b = a")]
+    task = {"name": "x", "check": "assert b == 1", "ways": [{"why": "", "cells": cells}]}
+    return asyncio.run(marking.mark("import time", [task], **limits))[0]["x"]
+
+
+def test_the_chapters_cells_have_a_time_of_their_own_and_their_failures_are_told():
+    assert run_with_chapter("a = 1\ntime.sleep(2)", seconds=1, chapter=10)["outcome"] == "right"
+    result = run_with_chapter("time.sleep(10)\na = 1", seconds=30, chapter=1)
+    assert (result["outcome"], result["message"]) == (
+        "time",
+        "what it leans on of the chapter ran for more than 1 s and was stopped",
+    )
+    result = run_with_chapter("a = no_such_data()")
+    assert result["outcome"] == "error"
+    assert "a cell of the chapter that it leans on did not run to its end: NameError" in result["remarks"][0]
+    result = run_with_chapter("raise NotImplementedError")
+    assert result["outcome"] == "error", "what the chapter raises is no blank"
+
+
+def test_what_a_newcomer_wrote_who_used_what_the_chapter_had_defined(tmp_path):
+    """Each was silent in the notebook and marked 0, before names were looked up."""
+    here = {name: notebooks.read(notebooks.ROOT / "book" / f"{name}.ipynb") for name in ("optimization", "backprop")}
+    first = "np.random.default_rng(seed).uniform(-1, 1, size=(trials, starts))"
+    cell(here["optimization"], "optimization-restarts").source = f"""
+def share_found(starts, trials=1000):
+    places = descend({first}, 0.0005, 400)[-1]
+    best = landscape(places).argmin(axis=1)
+    return np.mean(places[np.arange(trials), best] < -0.64)"""
+    cell(here["backprop"], "backprop-wider").source = """
+def multiplications(units, layers):
+    once, each = [0], 0
+    memory = {}
+    for unit in range(units):
+        slope_of(unit, 0, np.ones((layers, units, units)), memory, once)
+    for _ in range(layers):
+        each = units * (1 + each)
+    return units * each, once[0]"""
+    cell(here["backprop"], "backprop-operations").source = """
+def sigmoid(a):
+    value = 1 / (1 + exp(-a).value)
+    return Node(value, (a,), (value * (1 - value),), "sigmoid")
+
+
+def relu(a):
+    return Node(max(0.0, a.value), (a,), (float(a.value > 0),), "relu")"""
+    for name, notebook in here.items():
+        notebooks.write(notebook, tmp_path / "submissions" / "all answered" / f"{name}.ipynb")
+    blank = {name: exercises.blank(notebooks.read(notebooks.ROOT / "book" / f"{name}.ipynb")) for name in here}
+    left_open = ["optimization-descend", "backprop-fib", "backprop-multiply", "backprop-backward"]
+    for name in left_open:
+        cell(here[name.split("-")[0]], name).source = cell(blank[name.split("-")[0]], name).source
+    for name, notebook in here.items():
+        notebooks.write(notebook, tmp_path / "submissions" / "earlier blanks left open" / f"{name}.ipynb")
+    out = tmp_path / "grades"
+    assert grade.main([os.fspath(tmp_path / "submissions"), "--out", os.fspath(out)]) == 0
+    marked = rows(out)
+    assert marked["all answered"]["total"] == marked["all answered"]["out of"]
+    tasks = {name: points for name, points in marked["earlier blanks left open"].items() if "-" in name}
+    assert {name for name, points in tasks.items() if points == "0"} == set(left_open)
+    assert all(row["remarks"] == "" for row in marked.values())
+
+
 def test_names_and_answers_are_shown_and_not_executed(toy):
     hand_in, mark, _, out = toy
     hand_in("=1+1/toy.ipynb", body("toy-one", "raise ValueError('<script>alert(1)</script>')"))
@@ -580,4 +762,4 @@ def test_bad_options_are_refused_before_anything_is_run(toy, capsys, tmp_path):
 
 def test_imports_of_the_chapter_that_fail_are_not_the_students_fault():
     with pytest.raises(notebooks.ChapterError, match=r"(?s)imports do not run here.*no_such_module"):
-        asyncio.run(marking.mark("import no_such_module", [{"name": "x", "cells": []}]))
+        asyncio.run(marking.mark("import no_such_module", [{"name": "x", "ways": [{"cells": []}], "check": ""}]))

@@ -3,9 +3,9 @@
 A task is a code cell that a student is to write and the cell that checks it. They carry nbgrader's metadata: the
 answer's cell is called, say, ``optimization-update``, and what the student does not get stands in it between
 ``### BEGIN SOLUTION`` and ``### END SOLUTION``; the check's cell is called ``optimization-update-check``, gives the
-points, and may hold ``### BEGIN HIDDEN TESTS``. A task whose answer leans on code of the chapter (a class, say) names
-the locked cells that hold it in its metadata: ``"task": {"needs": ["backprop-node"]}``. So a check needs the imports,
-those cells and the answer, and nothing else of the chapter.
+points, and may hold ``### BEGIN HIDDEN TESTS``. What of the chapter an answer and its check lean on is found out when
+it is marked (tools/plans.py); a task may also name locked cells that are run with it in any case, in its metadata:
+``"task": {"needs": ["backprop-node"]}``.
 """
 
 import copy
@@ -52,6 +52,11 @@ def name_of(cell):
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
+def key(cell):
+    """What a cell is known by: its name, or its id."""
+    return name_of(cell) or cell.get("id")
+
+
 def is_answer(cell):
     """Whether ``cell`` is one that a student is to write."""
     return cell.cell_type == "code" and utils.is_solution(cell)
@@ -60,6 +65,11 @@ def is_answer(cell):
 def is_check(cell):
     """Whether ``cell`` checks an answer."""
     return cell.cell_type == "code" and utils.is_grade(cell)
+
+
+def is_locked(cell):
+    """Whether ``cell`` is given and must stay as it is."""
+    return cell.cell_type == "code" and utils.is_locked(cell)
 
 
 def imports_of(notebook):
@@ -103,7 +113,7 @@ def tasks_of(notebook):
             title = heading if exercise else f"{heading} ({name_of(answer).rpartition('-')[2]})"
             tasks.append(Task(name_of(answer), title, points, cells, answer, cell))
             answer = None
-        elif utils.is_locked(cell):
+        elif is_locked(cell):
             needed[name] = cell
     if answer is not None:
         raise ChapterError(f"the task {name_of(answer)} has no check")

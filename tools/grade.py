@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, marking, notebooks, student
+from tools import exercises, leaning, marking, notebooks, plans, student
 
 LARGEST = 50 * 2**20  # bytes of a notebook
 SAID = {
@@ -45,7 +45,12 @@ class Chapter:
     title: str
     imports: str
     tasks: list
-    sources: dict  # of its code cells, by name or id
+    sources: dict  # of its code cells as students get them, by name or id
+    slots: list  # its code cells with the solutions
+
+    def place(self, name):
+        """Which of its code cells has this name or id."""
+        return next(place for place, slot in enumerate(self.slots) if slot.name == name)
 
 
 @dataclasses.dataclass
@@ -73,15 +78,12 @@ def chapters_to_mark():
     for path in notebooks.chapters():
         notebook = notebooks.read(path)
         if tasks := exercises.tasks_of(notebook):
-            sources = {key(cell): cell.source for cell in exercises.blank(notebook).cells if cell.cell_type == "code"}
+            blank = [cell for cell in exercises.blank(notebook).cells if cell.cell_type == "code"]
+            sources = {exercises.key(cell): cell.source for cell in blank}
             imports = exercises.imports_of(notebook).source
-            found[path.stem] = Chapter(path.stem, student.title_of(notebook), imports, tasks, sources)
+            slots, title = plans.slots_of(notebook), student.title_of(notebook)
+            found[path.stem] = Chapter(path.stem, title, imports, tasks, sources, slots)
     return found
-
-
-def key(cell):
-    """What a cell is known by: its name, or its id."""
-    return exercises.name_of(cell) or cell.get("id")
 
 
 def submissions(folder, chapters):
@@ -117,37 +119,42 @@ def hidden(name):
     return name.startswith((".", "__MACOSX"))
 
 
-def parts_of(notebook, chapter):
-    """What ``notebook`` holds of each task of ``chapter``, and of cells that are for all of them.
+@dataclasses.dataclass
+class Submission:
+    """What a notebook holds of a chapter's tasks, and of cells that may be run with them."""
 
-    Returns
-    -------
-    (dict, list of str)
-        By the task's name ``cells``, pairs of "answer" or "extra" (a cell that the student put beside it) and its
-        source, in the notebook's order; ``remarks``; and ``untouched``, whether the blank is all there is. And the
-        sources of the imports, if they were changed, and of the student's other cells that only import and define.
-    """
+    parts: dict  # by the task's name: its cells in their order, remarks, and whether the blank is all there is
+    imports: list  # sources of the imports, if they were changed
+    slots: list  # the chapter's code cells, with what the student made of them and put below them
+    edited: set  # names of the chapter's cells that were changed
+
+
+def parts_of(notebook, chapter):
+    """The Submission that ``notebook`` is."""
     tasks = {task.name: task for task in chapter.tasks}
     checks = {exercises.name_of(task.check): task for task in chapter.tasks}
     parts = {name: {"cells": [], "remarks": []} for name in tasks}
-    known = {source.strip() for source in chapter.sources.values()}  # some programs drop the cells' ids
+    by_source = {source.strip(): name for name, source in chapter.sources.items()}  # some programs drop the cells' ids
     first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
-    own, theirs, pending, last = [], [], [], None
+    slots = [dataclasses.replace(slot, versions=[], added=[]) for slot in chapter.slots]
+    imports, edited, pending, last, place = [], set(), [], None, 0
 
     def beside(name):
         """Give the cells that are pending to the task ``name``, or to none."""
         if name:
-            parts[name]["cells"] += [("extra", source) for source in pending]
+            parts[name]["cells"] += [dataclasses.replace(cell, kind="extra") for cell in pending]
         pending.clear()
 
     for cell in notebook.cells:
-        name, source = key(cell), cell.source
+        name, source = exercises.key(cell), cell.source
         if name in tasks:
             beside(name)
-            parts[name]["cells"].append(("answer", source))
+            parts[name]["cells"].append(plans.Cell("answer", "your answer", source))
             if cell.cell_type != "code":
                 parts[name]["remarks"].append("the answer's cell is no code cell any more; it was run as one")
-            last = name
+            last, place = name, chapter.place(name)
+            if source.split() not in (chapter.sources[name].split(), slots[place].cell.source.split()):
+                slots[place].versions.append(plans.Cell("earlier", f"your answer to {name}", source))
         elif cell.cell_type != "code":
             continue
         elif name in checks:
@@ -155,40 +162,43 @@ def parts_of(notebook, chapter):
             beside(task.name)
             if exercises.shown(source) != exercises.shown(task.check.source):
                 parts[task.name]["remarks"].append("the check was edited; it was marked with the original")
-            last = None
-        elif name in chapter.sources or source.strip() in known:
+            last, place = None, chapter.place(name)
+        elif name in chapter.sources or source.strip() in by_source:
             beside(last)
-            last = None
-            if source.strip() == chapter.sources.get(name, source).strip():
+            name = name if name in chapter.sources else by_source[source.strip()]
+            last, place = None, chapter.place(name)
+            if source.strip() == chapter.sources[name].strip():
                 continue
+            edited.add(name)
             if chapter.sources[name] == chapter.imports:
-                own.insert(0, source)
-            for task in chapter.tasks:
-                if name in map(exercises.name_of, task.needs):
-                    parts[task.name]["remarks"].append(f"{name}, which it needs, was edited; the original was used")
+                imports.insert(0, source)
+            elif not slots[place].locked:
+                slots[place].versions.append(plans.Cell("earlier", "your version of a cell of the chapter", source))
         elif cell is first and "import " in source:  # the imports, edited, in a program that drops the cells' ids
-            own.insert(0, source)
+            imports.insert(0, source)
         else:
-            pending.append(source)
-            theirs.append(source)
+            added = plans.Cell("own", "a cell that you added", source)
+            pending.append(added)
+            slots[place].added.append(added)
     beside(last)
-    own += [source for source in theirs if only_defines(source)]
+    submission = Submission(parts, imports, slots, edited)
     for task in chapter.tasks:
-        find(task, parts[task.name], theirs, chapter)
-    return parts, own
+        find(task, parts[task.name], submission, chapter)
+    return submission
 
 
-def find(task, part, theirs, chapter):
+def find(task, part, submission, chapter):
     """Complete ``part``: where the answer's cell is gone or untouched, see if other cells of the student's hold it."""
     blank = chapter.sources[task.name]
-    answers = [source for kind, source in part["cells"] if kind == "answer"]
+    answers = [cell.source for cell in part["cells"] if cell.kind == "answer"]
     part["untouched"] = all(source.split() == blank.split() for source in answers)
     if part["untouched"]:
         wanted = wanted_of(task, chapter.imports)
+        theirs = [cell.source for slot in submission.slots for cell in slot.added]
         cells = [source for source in theirs if wanted & defined(source)]
         if wanted and wanted <= set().union(*map(defined, cells)):
-            part["cells"] = [cell for cell in part["cells"] if cell[1] not in cells]
-            part["cells"] += [("answer", source) for source in cells]
+            part["cells"] = [cell for cell in part["cells"] if cell.source not in cells]
+            part["cells"] += [plans.Cell("answer", "your answer", source) for source in cells]
             part["untouched"] = False
             part["remarks"].append("the answer does not stand in its cell; cells that define the same were marked")
     if len(answers) > 1:
@@ -218,42 +228,67 @@ def defined(source):
     return set(re.findall(r"^(?:def|class) (\w+)", source, re.M)) | set(re.findall(r"^(\w+) = ", source, re.M))
 
 
-def only_defines(source):
-    """Whether ``source`` does nothing but import, and define functions, classes and constants."""
-    try:
-        body = ast.parse(source).body
-        for node in body:
-            if isinstance(node, ast.Assign):
-                ast.literal_eval(node.value)
-    except (SyntaxError, ValueError):
-        return False
-    kinds = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign
-    return bool(body) and all(isinstance(node, kinds) for node in body)
+def ways_of(task, submission, chapter):
+    """The ways to run ``task`` (see tools/plans.py) of what was handed in."""
+    place = chapter.place(task.name)
+    cells = submission.parts[task.name]["cells"]
+    beside = {cell.source for cell in cells}
+
+    def without(cells):
+        return [cell for cell in cells if cell.source not in beside]
+
+    slots = [dataclasses.replace(slot, added=without(slot.added)) for slot in submission.slots]
+    below = [cell for slot in slots[place:] for cell in slot.added]
+    return plans.ways_of(task, slots[:place], cells, [chapter.imports, *submission.imports], below)
+
+
+def marked_without_running(part):
+    """What comes of a task that need not be run, or None."""
+    if not any(cell.kind == "answer" for cell in part["cells"]):
+        outcome = "missing"
+    elif part["untouched"] and all(cell.kind == "answer" for cell in part["cells"]):
+        outcome = "blank"
+    else:
+        return None
+    return {"outcome": outcome, "message": "", "where": "", "remarks": []}
+
+
+def said_of(task, result, chapter):
+    """What came of ``task``, in words."""
+    message = result["message"].removeprefix("AssertionError: ")
+    if result["outcome"] == "missing":
+        message = ", ".join(sorted(wanted_of(task, chapter.imports)))
+    elif result["outcome"] == "error" and (name := result.get("unknown")):
+        if name in leaning.uses_of(exercises.shown(task.answer.source)).binds:
+            return f"The check looks for `{name}`, and the answer does not define it."
+        if any(name in slot.cell.uses.binds for slot in chapter.slots[chapter.place(task.name) :]):
+            return f"It uses `{name}`, which the chapter defines only further down."
+        return f"It uses `{name}`, which neither the chapter above it defines nor a cell of yours."
+    return SAID[result["outcome"]].format(message)
 
 
 async def mark_notebook(label, notebook, chapter, limits):
     """What came of each task of one notebook, which is called ``label``."""
-    parts, own = parts_of(notebook, chapter)
-    tasks = [
-        {
-            "name": task.name,
-            "needs": [cell.source for cell in task.needs],
-            "cells": parts[task.name]["cells"],
-            "check": task.check.source,
-        }
-        for task in chapter.tasks
-        if any(kind == "answer" for kind, _ in parts[task.name]["cells"])
-    ]
-    results, remarks = await marking.mark(chapter.imports, tasks, own=own, **limits)
+    submission = parts_of(notebook, chapter)
+    results = {task.name: marked_without_running(submission.parts[task.name]) for task in chapter.tasks}
+    tasks = []
+    for task in [task for task in chapter.tasks if results[task.name] is None]:
+        ways = ways_of(task, submission, chapter)
+        part = submission.parts[task.name]
+        for slot in chapter.slots:
+            if slot.name in submission.edited & set(ways[0].needs):
+                what = slot.name if slot.locked else f"the cell of the chapter that begins `{slot.cell.source[:40]}`"
+                used = "used" if slot.locked else "used first"
+                part["remarks"].append(f"{what}, on which it leans, was edited; the original was {used}")
+        tasks.append({"name": task.name, "check": task.check.source, "ways": [way.job() for way in ways]})
+    came, remarks = await marking.mark(chapter.imports, tasks, own=submission.imports, **limits)
+    results |= came
     marks = []
     for task in chapter.tasks:
-        part, result = parts[task.name], results.get(task.name)
-        if result is None:
-            message = ", ".join(sorted(wanted_of(task, chapter.imports)))
-            result = {"outcome": "missing", "message": message, "where": "", "remarks": []}
+        part, result = submission.parts[task.name], results[task.name]
         outcome = result["outcome"]
         if outcome == "blank" and not part["untouched"]:
-            outcome = "unfinished"
+            result = result | {"outcome": (outcome := "unfinished")}
         marks.append(
             {
                 "name": task.name,
@@ -261,10 +296,10 @@ async def mark_notebook(label, notebook, chapter, limits):
                 "outcome": outcome,
                 "points": task.points if outcome == "right" else 0,
                 "out_of": task.points,
-                "said": SAID[outcome].format(result["message"].removeprefix("AssertionError: ")),
+                "said": said_of(task, result, chapter),
                 "where": result["where"],
                 "remarks": part["remarks"] + result["remarks"],
-                "source": "\n\n".join(source for kind, source in part["cells"] if kind == "answer"),
+                "source": "\n\n".join(cell.source for cell in part["cells"] if cell.kind == "answer"),
             }
         )
     return {"name": chapter.name, "title": chapter.title, "file": label, "marks": marks, "remarks": remarks}
@@ -272,7 +307,7 @@ async def mark_notebook(label, notebook, chapter, limits):
 
 def chapter_of(notebook, chapters):
     """The chapter that most cells of ``notebook`` come from, or None."""
-    theirs = {key(cell) for cell in notebook.cells} | {cell.source.strip() for cell in notebook.cells}
+    theirs = {exercises.key(cell) for cell in notebook.cells} | {cell.source.strip() for cell in notebook.cells}
     known = {
         name: {each for pair in chapter.sources.items() for each in (pair[0], pair[1].strip())}
         for name, chapter in chapters.items()

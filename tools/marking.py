@@ -1,4 +1,4 @@
-"""Run tasks as a student answered them, each with the chapter's imports and its own cells alone.
+"""Run tasks as a student answered them, each with the chapter's imports and the cells that it leans on.
 
 The code is somebody's: it runs in a process of its own, in an empty folder, with a limit on time and memory and
 without the environment of whoever marks. That keeps an accident from harming anything but its own task. It is no
@@ -7,14 +7,17 @@ defence against malice: the code has the rights of the user who marks, on the di
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from tools.notebooks import BUILD, ChapterError, settings
+from tools.notebooks import BUILD, ROOT, ChapterError, settings
 
 import psutil
 
@@ -24,12 +27,21 @@ ENDING = 5  # seconds for a process that is no more to be gone
 WROTE_OVER = "the answer wrote over what the check had to say"
 
 
+@functools.cache
+def handed_on():
+    """What the chapters' cells must know of the environment to find their data."""
+    if not (command := settings().get("hand_on")):
+        return {}
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
 def environment(folder):
-    """What the code may know of the environment: how to find programs, and where to write."""
+    """What the code may know of the environment: how to find programs and data, and where to write."""
     known = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     own = {name: value.format(build=BUILD) for name, value in settings().get("environment", {}).items()}
     places = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP"), folder)
-    return known | own | places | {"MPLBACKEND": "Agg", "MALLOC_ARENA_MAX": "2"}
+    return known | own | places | handed_on() | {"MPLBACKEND": "Agg", "MALLOC_ARENA_MAX": "2"}
 
 
 class _Gone(Exception):
@@ -40,80 +52,101 @@ class _Gone(Exception):
         self.outcome = outcome
 
 
-CERTAIN = ("right", "blank", "syntax")  # what no other answer can have brought about
+CERTAIN = ("right", "blank", "syntax")  # what no other answer can have brought about, and no other way would mend
 STOPPED = ("time", "memory", "died")
 
 
-async def mark(imports, tasks, *, own=(), seconds=30, memory=4 * 2**30, again=True):
+async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2**30, again=True):
     """Run ``tasks`` and their checks.
 
-    A process runs one after the other. A task that fails after others in the same process is run ``again`` in one of
-    its own, since an answer before it may have changed NumPy or left a thread behind.
+    A process runs one after the other, each in its first way. A task that fails there is run again in a process of its
+    own, since an answer before it may have changed NumPy or left a thread behind, and then in its other ways until one
+    is right.
 
     Parameters
     ----------
     imports : str
         The source of the chapter's imports, which comes first in every task.
     tasks : list of dict
-        Each with ``name``; ``needs``, a list of sources; ``cells``, pairs of "answer" or "extra" and a source, in the
-        order in which they are run (an extra one may raise); and ``check``, a source.
+        Each with ``name``; ``check``, a source; and ``ways``, dicts with ``why``, what is to be said if it is only
+        this way that the check is content, and ``cells``: (kind, label, source), in the order in which they are run.
+        The kind is "answer", "chapter", "earlier", or any other; what is said of the last if it raises.
     own : sequence of str
-        Sources with a student's own imports and functions, run after the chapter's imports; left out if they raise or
-        do not end.
+        Sources with a student's own imports, run after the chapter's; left out if they raise or do not end.
     seconds : float
-        For one task.
+        For the student's code in one task.
+    chapter : float
+        Seconds for the chapter's cells in one task.
     memory : int
         Bytes for all that the process and those it starts hold.
     again : bool
-        False where answers are known not to disturb each other; it saves the imports.
+        False where the first way is to decide and answers are known not to disturb each other.
 
     Returns
     -------
     (dict, list of str)
         By the task's name a dict with ``outcome``, one of right, wrong, blank, syntax, error, memory, time, died;
-        ``message``, ``where`` and ``remarks``. And remarks on what is the student's ``own``.
+        ``message``, ``where``, ``remarks``, and ``unknown``, the name that was not defined if it was that. And remarks
+        on what is the student's ``own``.
 
     Raises
     ------
     ChapterError
         If the chapter's own imports fail.
     """
-    results, remarks, own = {}, [], list(own)
-    batches = [list(tasks)]
+    limits = {"seconds": seconds, "chapter": chapter, "memory": memory}
+    came, remarks, own = {task["name"]: [] for task in tasks}, [], list(own)
+    by_name = {task["name"]: task for task in tasks}
+    batches = [[(task["name"], {**task["ways"][0], "why": ""}) for task in tasks]] if tasks else []
     while batches:
         batch = batches.pop()
+        alone = bool(came[batch[0][0]])  # these are ways for one task that has failed before
+        jobs = [{"name": name, "cells": way["cells"], "check": by_name[name]["check"]} for name, way in batch]
         try:
-            said, done = await _run(imports, own, batch, seconds, memory)
+            said, done = await _run(imports, own, jobs, alone, limits)
         except _Gone as gone:
             if not own:
                 raise ChapterError(f"the chapter's imports do not run here: {gone}") from None
-            remarks.append(f"your own imports and functions were left out: {gone}")
+            remarks.append(f"your own imports were left out: {gone}")
             own = []
             batches.append(batch)
             continue
         remarks += [each for each in said if each not in remarks]
-        if rest := batch[len(done) :]:
+        for (name, way), result in zip(batch, done, strict=False):
+            came[name].append({**result, "why": way["why"]})
+        rest = batch[len(done) :]
+        if rest and not (alone and done[-1]["outcome"] == "right"):
             batches.append(rest)
-        for place, (task, result) in enumerate(zip(batch, done, strict=False)):
-            before = task.get("before")
-            if again and place > 0 and result["outcome"] not in CERTAIN:
-                batches.append([{**task, "before": result}])
-            elif result["outcome"] in STOPPED and any(kind == "extra" for kind, _ in task["cells"]):
-                answers = [cell for cell in task["cells"] if cell[0] == "answer"]
-                batches.append([{**task, "cells": answers, "before": result, "bare": True}])
-            elif before and result["outcome"] == "right":
-                why = "without the cells beside it" if task.get("bare") else "by itself"
-                note = f"at first: {before['outcome']}; it is right when it is run {why}, and that counts"
-                results[task["name"]] = {**result, "remarks": [*result["remarks"], note]}
-            else:
-                results[task["name"]] = before if task.get("bare") else result
-    return results, remarks
+        if again and not alone:
+            for place, ((name, way), result) in enumerate(zip(batch, done, strict=False)):
+                others = by_name[name]["ways"][1:]
+                if result["outcome"] in STOPPED:  # what did not end would not end there, either
+                    others = [way for way in others if not way.get("whole")]
+                ways = [{**way, "why": "when it is run by itself"}] * (place > 0) + others
+                if ways and result["outcome"] not in CERTAIN:
+                    batches.append([(name, way) for way in ways])
+    return {name: _best(results) for name, results in came.items()}, remarks
 
 
-async def _run(imports, own, tasks, seconds, memory):
+def _best(results):
+    """What counts of the results of one task: a right one, or else what the check said, or what came first."""
+    first = results[0]
+    if (last := results[-1])["outcome"] == "right":
+        if last["why"]:
+            note = f"at first: {first['outcome']}; it is right {last['why']}, and that counts"
+            return {**last, "remarks": [*last["remarks"], note]}
+        return last
+    best = next((result for result in results if result["outcome"] == "wrong"), first)
+    ended = [f"{each['why']}: {each['message']}" for each in results[1:] if each["outcome"] in STOPPED]
+    return {**best, "remarks": best["remarks"] + [each for each in ended if first["outcome"] not in STOPPED]}
+
+
+async def _run(imports, own, tasks, until_right, limits):
     """Run ``tasks`` in one process until one of them ends it; return the remarks on ``own``, and the results so far."""
-    cpu = int(2 * (STARTING + seconds * (len(tasks) + 1)) * (os.cpu_count() or 1))  # it ends even if we are killed
-    job = {"imports": imports, "own": own, "tasks": tasks, "memory": memory, "cpu": cpu}
+    seconds, chapter, memory = limits["seconds"], limits["chapter"], limits["memory"]
+    at_most = STARTING + sum(seconds + chapter * _leans(task) for task in [*tasks, {"cells": []}])
+    cpu = int(2 * at_most * (os.cpu_count() or 1))  # it ends even if we are killed
+    job = {"imports": imports, "own": own, "tasks": tasks, "until_right": until_right, "memory": memory, "cpu": cpu}
     results = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = await _start(job, folder)
@@ -125,17 +158,45 @@ async def _run(imports, own, tasks, seconds, memory):
                 raise _Gone("died", WROTE_OVER)
             for task in tasks:
                 try:
-                    for step in ("begins", "ends"):
-                        said = await _answer(process, seconds, memory)
-                        if said.pop(step, None) != task["name"]:
-                            raise _Gone("died", WROTE_OVER)
+                    results.append(await _came(process, task["name"], limits))
                 except _Gone as gone:
                     results.append({"outcome": gone.outcome, "message": str(gone), "where": "", "remarks": []})
                     break
-                results.append(said)
+                if until_right and results[-1]["outcome"] == "right":
+                    break
         finally:
             await _end(process)
     return started["remarks"], results
+
+
+def _leans(task):
+    """Whether ``task`` runs cells of the chapter."""
+    return any(kind == "chapter" for kind, *_ in task["cells"])
+
+
+async def _came(process, name, limits):
+    """What the worker says of the task ``name``; its time is the student's or the chapter's, by whose code it runs."""
+    left = {"student": limits["seconds"], "chapter": limits["chapter"]}
+    whose, begun = "student", False
+    while True:
+        start = time.monotonic()
+        try:
+            said = await _answer(process, left[whose], limits["memory"])
+        except _Gone as gone:
+            if gone.outcome != "time":
+                raise
+            what = "it" if whose == "student" else "what it leans on of the chapter"
+            most = limits["seconds"] if whose == "student" else limits["chapter"]
+            raise _Gone("time", f"{what} ran for more than {most:g} s and was stopped") from None
+        left[whose] -= time.monotonic() - start
+        if not begun and said == {"begins": name}:
+            begun = True
+        elif begun and said in [{"turn": each} for each in left]:
+            whose = said["turn"]
+        elif begun and said.pop("ends", None) == name:
+            return said
+        else:
+            raise _Gone("died", WROTE_OVER)
 
 
 async def _start(job, folder):
@@ -164,7 +225,7 @@ async def _answer(process, seconds, memory):
     try:
         done, _ = await asyncio.wait({reading, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            raise _Gone("time", f"it ran for more than {seconds:g} s and was stopped")
+            raise _Gone("time", "it took too long")
         if reading not in done:
             raise _Gone("memory", f"it took more than {memory / 2**30:.1f} GB of memory and was stopped")
         try:

@@ -1,7 +1,8 @@
 """Run answers and their checks, one after the other, in a process of its own; the other half of tools/marking.py.
 
 It is started by the path of this file, in an empty folder, with a job as JSON on stdin, and writes one line of JSON
-when it begins with a task and one when it is through with it. It knows neither the project nor nbgrader.
+when it begins with a task, whenever it turns from the student's code to the chapter's or back, and when it is through
+with the task. It knows neither the project nor nbgrader.
 """
 
 import ast
@@ -116,26 +117,36 @@ def prepared(job):
     return space
 
 
-def marked(job, task):
-    """Run ``task``, as the imports and its own cells make it; return what came of it, as a dict."""
+def marked(job, task, turn):
+    """Run ``task``, with the imports and its own cells; return what came of it, as a dict.
+
+    ``turn`` is told whose code comes next.
+    """
     space = prepared(job)
     space.remarks = []  # of the student's own cells it was said when the job began
-    for source in task["needs"]:
-        space.execute(source, "<the chapter>")
-    names = {"answer": "your answer", "extra": "a cell that you added"}
-    many = {kind: sum(each == kind for each, _ in task["cells"]) > 1 for kind in names}
-    failure = None
-    for number, (kind, source) in enumerate(task["cells"], 1):
-        name = f"{names[kind]} ({number})" if many[kind] else names[kind]
+    spoken_of = [label for kind, label, _ in task["cells"] if kind != "chapter"]
+    whose, failure, broken = "student", None, None
+    for number, (kind, label, source) in enumerate(task["cells"], 1):
+        if whose != (now := "chapter" if kind == "chapter" else "student"):
+            turn(now)
+        whose = now
+        name = f"{label} ({number})" if spoken_of.count(label) > 1 else label
         error = space.attempt(source, f"<{name}>")
         if error and kind == "answer":
             failure = error
-        elif error:
+        elif error and kind == "chapter":
+            broken = broken or described(error)[0]
+        elif error and kind != "earlier":
             space.remark(f"{name} was left out: {described(error)[0]}")
+    if whose != "student":
+        turn("student")
 
     def outcome(kind, error=None):
         message, where = described(error) if error else ("", "")
-        return {"outcome": kind, "message": message, "where": where, "remarks": space.remarks}
+        if broken and kind != "right":
+            space.remark(f"a cell of the chapter that it leans on did not run to its end: {broken}")
+        unknown = error.name if type(error) is NameError else None
+        return {"outcome": kind, "message": message, "where": where, "unknown": unknown, "remarks": space.remarks}
 
     try:
         space.execute(task["check"], "<the check>")
@@ -171,7 +182,10 @@ def main():
     say(ready=True, remarks=prepared(job).remarks if job["own"] else [])
     for task in job["tasks"]:
         say(begins=task["name"])
-        say(ends=task["name"], **marked(job, task))
+        came = marked(job, task, lambda whose: say(turn=whose))
+        say(ends=task["name"], **came)
+        if job["until_right"] and came["outcome"] == "right":
+            break
     channel.close()
     os._exit(0)  # threads that an answer has started must not hold us up
 
