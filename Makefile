@@ -10,7 +10,7 @@ export DLUTILS_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab student grade strip look lock bench clean
+.PHONY: help book test lab edit student grade strip look lock bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,7 +31,11 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest
 
-lab: $(READY)  ## open the chapters in JupyterLab
+lab: $(READY)  ## open copies of the chapters in JupyterLab, to read, run and change
+	$(BIN)/python -m tools.student --solutions
+	$(BIN)/jupyter lab lab
+
+edit: $(READY)  ## open the chapters themselves in JupyterLab, to write
 	$(BIN)/jupyter lab book
 
 student: $(READY)  ## make the notebooks with blanks, to hand out
