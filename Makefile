@@ -12,7 +12,7 @@ endif
 unexport MPLBACKEND  # of the shell: with Agg, say, JupyterLab would show no figures
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab student grade strip look lock bench clean
+.PHONY: help book test lab edit student grade strip look lock bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,7 +33,11 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest
 
-lab: $(READY)  ## open the chapters in JupyterLab
+lab: $(READY)  ## open copies of the chapters in JupyterLab, to read, run and change
+	$(BIN)/python -m tools.student --solutions
+	$(BIN)/jupyter lab lab
+
+edit: $(READY)  ## open the chapters themselves in JupyterLab, to write
 	$(BIN)/jupyter lab book
 
 student: $(READY)  ## make the notebooks with blanks, to hand out

@@ -9,7 +9,7 @@ import linecache
 import time
 import tomllib
 
-from tools import exercises, leaning, marking, notebooks, plans, student
+from tools import exercises, leaning, marking, notebooks, plans, student, words
 
 import nbformat
 import pytest
@@ -91,7 +91,7 @@ def test_solutions_pass_blanks_do_not_and_other_answers_are_judged_rightly(path)
 @pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
 def test_the_students_notebook_holds_no_line_of_a_solution_no_hidden_test_and_no_output(path):
     notebook = notebooks.read(path)
-    made = student.edition(notebook)
+    made = student.edition(notebook, words.Book())
     nbformat.validate(made)
     text = nbformat.writes(made)
     decoded = "\n".join(cell.source for cell in made.cells)
@@ -104,10 +104,25 @@ def test_the_students_notebook_holds_no_line_of_a_solution_no_hidden_test_and_no
     code = [cell for cell in made.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert text.count("raise NotImplementedError") >= len(exercises.tasks_of(notebook))
-    for before, after in zip(notebook.cells, made.cells, strict=True):
-        if exercises.name_of(before) is None:
-            assert before.source == after.source, "all else is as in the book"
-            assert before.metadata == after.metadata
+    by_id = {cell.id: cell for cell in made.cells}
+    assert len(by_id) == len(made.cells)
+    assert [cell.id for cell in made.cells if cell.id in {cell.id for cell in notebook.cells}] == [
+        cell.id for cell in notebook.cells
+    ]
+    for before in notebook.cells:
+        if before.cell_type == "code" and exercises.name_of(before) is None:
+            assert before.source == by_id[before.id].source, "all other code is as in the book"
+            assert before.metadata == by_id[before.id].metadata
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_a_blank_in_the_body_is_called_by_its_whole_name(path):
+    notebook = notebooks.read(path)
+    label = exercises.label_of(notebook)
+    for task in exercises.tasks_of(notebook):
+        if not task.is_exercise:
+            name = task.title.rpartition("(")[2].removesuffix(")")
+            assert f"{label}-{name.replace(' ', '-')}" == task.name
 
 
 def test_the_teaching_page_places_every_exercise():
@@ -122,7 +137,7 @@ def test_the_teaching_page_places_every_exercise():
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
 def test_the_students_notebook_runs_up_to_its_first_blank(path, tmp_path):
-    notebook = student.edition(notebooks.read(path))
+    notebook = student.edition(notebooks.read(path), words.Book())
     first = next(cell for cell in notebook.cells if exercises.is_answer(cell) or exercises.is_check(cell))
     cells = notebook.cells[: notebook.cells.index(first) + 2]  # with the check, in which the first blank raises at last
     notebook.cells = cells

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, grade, marking, notebooks, student
+from tools import exercises, grade, marking, notebooks, student, words
 
 import nbformat
 import psutil
@@ -54,10 +54,15 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
         return path
 
     def solved():
-        return notebooks.read(CHAPTER)
+        """What students get, with the chapter's solutions as their answers."""
+        chapter = notebooks.read(CHAPTER)
+        made = student.edition(chapter, words.Book())
+        for task in exercises.tasks_of(chapter):
+            cell(made, task.name).source = exercises.shown(task.answer.source)
+        return made
 
     hand_in("perfect/backprop.ipynb", solved())
-    hand_in("blank/backprop.ipynb", student.edition(solved()))
+    hand_in("blank/backprop.ipynb", student.edition(notebooks.read(CHAPTER), words.Book()))
     partly = solved()
     replaced(partly, "backprop-fib", "return 1 if n <= 2", "return n if n == 20 else 1 if n <= 2")
     replaced(partly, "backprop-backward", "gradient += slope", "gradient = slope")
@@ -84,7 +89,7 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     replaced(edited, "backprop-fool", "lambda x: 1e12 + x", "lambda x: x**2")
     cell(edited, "backprop-fool-check").source = "pass"
     hand_in("edited/backprop.ipynb", edited)
-    hand_in("Copy of Final (2).ipynb", solved())
+    hand_in("Copy of Final (2).ipynb", student.edition(notebooks.read(CHAPTER), words.Book(), solutions=True))
 
     totals = {
         "perfect": 17,
@@ -706,6 +711,38 @@ def relu(a):
     tasks = {name: points for name, points in marked["earlier blanks left open"].items() if "-" in name}
     assert {name for name, points in tasks.items() if points == "0"} == set(left_open)
     assert all(row["remarks"] == "" for row in marked.values())
+
+
+def test_feedback_has_the_chapters_in_the_books_order_and_what_was_written(tmp_path, monkeypatch):
+    paths = []
+    for name in ("zebra", "ant"):
+        question = nbformat.v4.new_markdown_cell(f"### Say why: {name}")
+        written = nbformat.v4.new_markdown_cell("As it is.", id=f"{name}-why", metadata={"tags": ["exercise"]})
+        title = nbformat.v4.new_markdown_cell(f"({name})=\n# The {name}")
+        cells = [title, made("import math"), *toy_task(f"{name}-one", "one", "1"), question, written]
+        book_of(name, cells, tmp_path, monkeypatch)
+        paths.append(tmp_path / "book" / f"{name}.ipynb")
+        handed_in = exercises.blank(notebooks.read(paths[-1]))
+        if name == "ant":
+            handed_in.cells[-1].source = "Because <I> think so."
+        notebooks.write(handed_in, tmp_path / "submissions" / "somebody" / f"{name}.ipynb")
+    monkeypatch.setattr(notebooks, "chapters", lambda: paths)
+    assert grade.main([os.fspath(tmp_path / "submissions"), "--out", os.fspath(tmp_path / "out")]) == 0
+    feedback = (tmp_path / "out" / "somebody.html").read_text("utf-8")
+    assert feedback.index("The zebra") < feedback.index("The ant")
+    assert "Say why: ant: in words, not marked" in feedback
+    assert "Because &lt;I&gt; think so." in feedback
+    assert "Say why: zebra" not in feedback, "nothing was written there"
+    assert "Write your answer" not in feedback
+
+
+def test_help_marks_nothing(toy, capsys):
+    _, _, _, out = toy
+    with pytest.raises(SystemExit) as ended:
+        grade.main(["--help"])
+    assert ended.value.code == 0
+    assert "--seconds" in capsys.readouterr().out
+    assert not out.exists()
 
 
 def test_names_and_answers_are_shown_and_not_executed(toy):

@@ -13,7 +13,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from tools import book, exercises, faults, notebooks, seeds, strip, student
+from tools import book, exercises, faults, notebooks, seeds, strip, student, words
 
 import nbformat
 import pytest
@@ -428,6 +428,7 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
 
 SOLUTION = "first_part + second_part * 1000"
 OTHER = "sum([first_part, 1000 * second_part])"
+IN_WORDS = "Because the second part counts for much more."
 NAME = {"schema_version": 3, "task": False}
 
 
@@ -454,6 +455,7 @@ def book_with_an_exercise(small_book, monkeypatch):
         chapter.cells += [nbformat.v4.new_markdown_cell(f"## Do {name}"), answer, check]
     use = nbformat.v4.new_code_cell("print('tot' + 'al', total)", metadata={"tags": ["exercise"]})
     chapter.cells += [nbformat.v4.new_markdown_cell("Use it."), use]
+    chapter.cells += [nbformat.v4.new_markdown_cell(IN_WORDS, metadata={"tags": ["exercise"]})]
     nbformat.write(chapter, path)
     monkeypatch.setattr(student, "STUDENT", small_book / "_build" / "student")
     return small_book
@@ -475,7 +477,7 @@ def test_one_source_gives_the_book_the_site_without_solutions_and_the_students_n
     def editions():
         assert book.main([]) == 0
         assert book.main(["--solutions", "0"]) == 0
-        assert student.main() == 0
+        assert student.main([]) == 0
         return [text_of(build / name) for name in ("html", "html-without-solutions", "student")]
 
     full, without, handed_out = editions()
@@ -486,13 +488,16 @@ def test_one_source_gives_the_book_the_site_without_solutions_and_the_students_n
         "total 2001",
         "Show a solution",
         "Show the check of the cell above",
+        "Show an answer",
+        IN_WORDS,
     ):
         assert part in full
     for part in ("BEGIN SOLUTION", "HIDDEN", "2001) <"):
         assert part not in full
     for edition in (without, handed_out):
-        for part in (SOLUTION, "output one", "private", "total 2001", "BEGIN SOLUTION", "HIDDEN", "2001) <"):
+        for part in (SOLUTION, "output one", "private", "total 2001", "BEGIN SOLUTION", "HIDDEN", "2001) <", IN_WORDS):
             assert part not in edition, part
+        assert "Write your answer here." in edition
         assert edition.count("raise NotImplementedError") >= 2
         assert "first_part, second_part = 1, 2" in edition
     change(book_with_an_exercise, SOLUTION, OTHER)
@@ -509,16 +514,49 @@ def test_a_site_that_would_give_an_answer_away_is_not_made(book_with_an_exercise
     assert "would give answers away" in said
     for path in ("chapter.html", "_sources/book/chapter.ipynb"):
         assert f"{path}: total = {SOLUTION}" in said
+        assert f"{path}: {IN_WORDS}" in said
     assert not (book_with_an_exercise / "_build" / "html-without-solutions").exists()
 
 
 def test_tasks_that_are_not_in_order_are_named(book_with_an_exercise, capsys):
     change(book_with_an_exercise, "chapter-task-check", "chapter-tusk-check")
     assert book.main([]) == 1
-    assert student.main() == 1
+    assert student.main([]) == 1
     said = capsys.readouterr().err
     assert said.count("chapter.ipynb: the check chapter-tusk-check does not follow the answer") == 2
     assert not (book_with_an_exercise / "_build" / "student").exists()
+
+
+def test_numbers_and_titles_in_words_are_those_of_the_website(small_book):
+    toc = small_book / "_toc.yml"
+    parts = "parts:\n  - numbered: true\n    chapters:\n      - file: book/first\n      - file: book/chapter\n"
+    toc.write_text(f"format: jb-book\nroot: book/index\n{parts}")
+    (small_book / "book" / "first.md").write_text("(first)=\n# What comes first\n\n$$\na\n$$ (eq-a)\n")
+    index = "# Index\n\nSee {ref}`chapter`.\n\n```{bibliography}\n```\n"
+    (small_book / "book" / "index.md").write_text(index)
+    path = small_book / "book" / "chapter.ipynb"
+    chapter = nbformat.read(path, 4)
+    second = copy.deepcopy(chapter.cells[1])
+    second.id, second.metadata.mystnb.figure.name = "second", "fig-second"
+    text = (
+        "We see {numref}`fig-line`, {numref}`fig-second`, {numref}`picture %s <fig-second>`, {eq}`eq-a`, {eq}`eq-c`, "
+        "{ref}`first`, {ref}`here <chapter>`, {doc}`first`, "
+        "{cite:t}`kingma2015adam`, {cite:t}`lecun1998gradient` end.\n\n"
+        "$$\nb\n$$\n\n$$\nc\n$$ (eq-c)"
+    )
+    chapter.cells += [nbformat.v4.new_markdown_cell("And again."), second, nbformat.v4.new_markdown_cell(text)]
+    nbformat.write(chapter, path)
+    assert book.main([]) == 0
+    shown = html.unescape(re.sub(r"<[^>]*>", "", page(small_book)))
+    made = words.Book().in_words(chapter)
+    told = next(cell.source for cell in made.cells if "We see" in cell.source)
+    here, there = (re.search(r"We see (.*?) end\.", each, re.DOTALL)[1] for each in (told, shown))
+    assert re.sub(r"[*()]", "", here).split() == re.sub(r"[()\[\]]", "", there).split()
+    assert "Fig. 2.1, Fig. 2.2, picture 2.2, (1.1), (2.1), *What comes first*, here" in here
+    captions = [cell.source for cell in made.cells if cell.id.endswith("-caption")]
+    assert captions == ["**Fig. 2.1** A line.", "**Fig. 2.2** A line."]
+    for caption in captions:
+        assert caption.replace("*", "") in " ".join(shown.split())
 
 
 def test_a_page_of_findings_without_any_says_so(small_book):

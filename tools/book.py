@@ -217,7 +217,10 @@ def page_of(notebook, name, solutions=True):
         title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if (exercises.is_answer(cell) or exercises.EXERCISE in tags) and not solutions:
+        if exercises.is_written(cell):
+            if solutions:
+                cell.source = f"::::::{{dropdown}} Show an answer\n{cell.source}\n::::::"
+        elif (exercises.is_answer(cell) or exercises.EXERCISE in tags) and not solutions:
             cell.outputs = []
         elif exercises.is_answer(cell):
             cell.source = exercises.shown(cell.source)

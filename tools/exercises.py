@@ -6,6 +6,9 @@ answer's cell is called, say, ``optimization-update``, and what the student does
 points, and may hold ``### BEGIN HIDDEN TESTS``. What of the chapter an answer and its check lean on is found out when
 it is marked (tools/plans.py); a task may also name locked cells that are run with it in any case, in its metadata:
 ``"task": {"needs": ["backprop-node"]}``.
+
+What is to be answered in words is a Markdown cell with the tag of an exercise. It holds the book's answer, and nobody
+marks it.
 """
 
 import copy
@@ -20,7 +23,8 @@ from nbgrader.nbgraderformat import ValidationError
 
 CHECK = "-check"
 EXERCISE = "exercise"  # tag of an exercise's answer and of what puts it to use; an answer without it is in the body
-STUB = "# YOUR CODE HERE; the next cell checks it\nraise NotImplementedError"
+WRITE = "*Write your answer here.*"
+STUB = "# YOUR CODE HERE, with what is defined above; the next cell checks it\nraise NotImplementedError"
 MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
 HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
 SECRET = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^\s*### END \1\n?", re.MULTILINE | re.DOTALL)
@@ -57,6 +61,12 @@ def key(cell):
     return name_of(cell) or cell.get("id")
 
 
+def label_of(notebook):
+    """The label above the title of a chapter, by which it is referred to, or None."""
+    found = re.match(r"\(([\w-]+)\)=", notebook.cells[0].source)
+    return found and found[1]
+
+
 def is_answer(cell):
     """Whether ``cell`` is one that a student is to write."""
     return cell.cell_type == "code" and utils.is_solution(cell)
@@ -65,6 +75,11 @@ def is_answer(cell):
 def is_check(cell):
     """Whether ``cell`` checks an answer."""
     return cell.cell_type == "code" and utils.is_grade(cell)
+
+
+def is_written(cell):
+    """Whether ``cell`` is an answer in words."""
+    return cell.cell_type == "markdown" and EXERCISE in cell.metadata.get("tags", [])
 
 
 def is_locked(cell):
@@ -90,11 +105,9 @@ def tasks_of(notebook):
         _processed(preprocessors.CheckCellMetadata, notebook)
     except ValidationError as error:
         raise ChapterError(f"nbgrader's metadata are not in order: {error}") from None
-    tasks, needed, answer, heading = [], {}, None, ""
-    for cell in notebook.cells:
+    tasks, needed, answer = [], {}, None
+    for cell, heading in with_headings(notebook):
         name = name_of(cell)
-        for line in re.findall(r"^#{1,3} (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []:
-            heading = line
         if is_answer(cell):
             if answer is not None:
                 raise ChapterError(f"the task {name_of(answer)} has no check before the next one, {name}")
@@ -110,7 +123,8 @@ def tasks_of(notebook):
             points = cell.metadata.nbgrader.points
             cells = tuple(needed[need] for need in needs)
             exercise = EXERCISE in answer.metadata.get("tags", [])
-            title = heading if exercise else f"{heading} ({name_of(answer).rpartition('-')[2]})"
+            short = name_of(answer).removeprefix(f"{label_of(notebook)}-").replace("-", " ")
+            title = heading if exercise else f"{heading} ({short})"
             tasks.append(Task(name_of(answer), title, points, cells, answer, cell))
             answer = None
         elif is_locked(cell):
@@ -120,17 +134,33 @@ def tasks_of(notebook):
     return tasks
 
 
+def with_headings(notebook):
+    """The cells of ``notebook``, each with the last heading in it or above it."""
+    heading = ""
+    for cell in notebook.cells:
+        for line in re.findall(r"^#{1,3} (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []:
+            heading = line
+        yield cell, heading
+
+
+def written_in(notebook):
+    """By the ids of cells that are answered in words, the headings above them."""
+    return {cell.id: heading for cell, heading in with_headings(notebook) if is_written(cell)}
+
+
 def shown(source):
     """``source`` as the book shows it: with the solution, without marks and hidden tests."""
     return MARK.sub("", HIDDEN.sub("", source)).rstrip("\n")
 
 
 def blank(notebook):
-    """A copy of ``notebook`` for students: stubs in place of solutions, no hidden tests, checks locked."""
+    """A copy of ``notebook`` for students: stubs in place of answers, no hidden tests, checks locked."""
     made = copy.deepcopy(notebook)
     _processed(preprocessors.ClearSolutions, made, code_stub={"python": STUB})
     _processed(preprocessors.ClearHiddenTests, made)
     _processed(preprocessors.LockCells, made)
+    for cell in filter(is_written, made.cells):
+        cell.source = WRITE
     return made
 
 
@@ -147,8 +177,8 @@ def solution_lines(notebook, shortest=20):
 
     It reads the marks by itself, and not with nbgrader as ``blank`` does, so that it can find what that leaves behind.
     """
-    secret = {
-        line.strip() for cell in notebook.cells for part in SECRET.findall(cell.source) for line in part[1].splitlines()
-    }
-    elsewhere = "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells)
+    parts = [part[1] for cell in notebook.cells for part in SECRET.findall(cell.source)]
+    parts += [cell.source for cell in filter(is_written, notebook.cells)]
+    secret = {line.strip() for part in parts for line in part.splitlines()}
+    elsewhere = "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells if not is_written(cell))
     return {line for line in secret if len(line) >= shortest and line not in elsewhere}

@@ -47,6 +47,7 @@ class Chapter:
     tasks: list
     sources: dict  # of its code cells as students get them, by name or id
     slots: list  # its code cells with the solutions
+    written: dict  # by id, the headings above the cells that are answered in words
 
     def place(self, name):
         """Which of its code cells has this name or id."""
@@ -82,7 +83,7 @@ def chapters_to_mark():
             sources = {exercises.key(cell): cell.source for cell in blank}
             imports = exercises.imports_of(notebook).source
             slots, title = plans.slots_of(notebook), student.title_of(notebook)
-            found[path.stem] = Chapter(path.stem, title, imports, tasks, sources, slots)
+            found[path.stem] = Chapter(path.stem, title, imports, tasks, sources, slots, exercises.written_in(notebook))
     return found
 
 
@@ -302,7 +303,13 @@ async def mark_notebook(label, notebook, chapter, limits):
                 "source": "\n\n".join(cell.source for cell in part["cells"] if cell.kind == "answer"),
             }
         )
-    return {"name": chapter.name, "title": chapter.title, "file": label, "marks": marks, "remarks": remarks}
+    written = [
+        {"title": chapter.written[cell.id], "text": cell.source}
+        for cell in notebook.cells
+        if cell.get("id") in chapter.written and cell.source.split() != exercises.WRITE.split()
+    ]
+    about = {"name": chapter.name, "title": chapter.title, "file": label}
+    return about | {"marks": marks, "written": written, "remarks": remarks}
 
 
 def chapter_of(notebook, chapters):
@@ -359,6 +366,7 @@ async def mark_student(name, paths, chapters, limits):
             made.remarks.append(f"{chapter.name} came twice: {better['file']} counts, not {other['file']}")
         else:
             made.chapters.append(result)
+    made.chapters.sort(key=lambda each: list(chapters).index(each["name"]))
     return made
 
 

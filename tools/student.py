@@ -1,28 +1,50 @@
-"""Make the student edition: each chapter with blanks, without hidden tests and outputs, and a page that lists them.
+"""Make the notebooks that are handed out: each chapter with blanks, without hidden tests, and a page that lists them.
 
-python -m tools.student
+    python -m tools.student [--solutions]
+
+With --solutions it makes copies of the whole chapters, to read and to change, as ``make lab`` opens them. Both say in
+words what the website shows of captions, numbers and references.
 """
 
+import argparse
+import copy
+import hashlib
+import json
 import re
 import shutil
 import sys
 from pathlib import Path
 
-from tools import exercises, notebooks
+from tools import exercises, notebooks, words
 
 import jinja2
+import nbformat
 
-STUDENT = notebooks.BUILD / "student"
+STUDENT, LAB = notebooks.BUILD / "student", notebooks.ROOT / "lab"
 TEMPLATES = Path(__file__).with_name("templates")
+MADE = ".made.json"  # in LAB: what the copies were when they were made
+HOW = (
+    " Where `# YOUR CODE HERE` stands, write your answer, and then run the cell below it: it says what is wrong, and "
+    "nothing if all is right. An answer may use whatever the notebook defines above it, in the chapter's cells or in "
+    "yours. What it cannot have when it is marked is what stands further down in the chapter, and files of your own."
+)
 
 
-def edition(notebook):
-    """The student's version of a chapter."""
-    made = exercises.blank(notebook)
+def edition(notebook, book, solutions=False):
+    """The student's version of a chapter of ``book``, a words.Book; with ``solutions``, that of a reader."""
+    made = copy.deepcopy(notebook) if solutions else exercises.blank(notebook)
     for cell in made.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    return made
+            cell.source = exercises.shown(cell.source) if solutions else cell.source
+        elif exercises.is_written(cell) and solutions:
+            cell.source = f"<details><summary>An answer</summary>\n\n{cell.source}\n\n</details>"
+    number = book.number_of.get(exercises.label_of(notebook))
+    chapter = f"chapter {number} of" if number else "a chapter of"
+    about = f"This notebook is {chapter} *{book.link(book.title, 'book/index')}*. Run it from the top, cell by cell."
+    about += "" if solutions else HOW
+    made.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {about}", id="about"))
+    return book.in_words(made)
 
 
 def page(template, **what):
@@ -37,26 +59,59 @@ def title_of(notebook):
     return re.search(r"^# (.*)$", notebook.cells[0].source, re.MULTILINE).group(1)
 
 
-def main():
-    """Write the edition whole or not at all; return the exit status."""
-    aside, listed = notebooks.BUILD / "student-next", []
+def hand_out(chapters):
+    """Write the students' edition of ``chapters``, by path, whole or not at all."""
+    aside, listed, book = notebooks.BUILD / "student-next", [], words.Book()
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        for path in notebooks.chapters():
-            notebook = notebooks.read(path)
+        for path, notebook in chapters.items():
             tasks = exercises.tasks_of(notebook)
-            notebooks.write(edition(notebook), aside / path.name)
-            listed.append({"file": path.name, "title": title_of(notebook), "tasks": tasks})
+            notebooks.write(edition(notebook, book), aside / path.name)
+            number = book.number_of.get(exercises.label_of(notebook))
+            listed.append({"file": path.name, "number": number, "title": title_of(notebook), "tasks": tasks})
             print(f"{path.stem}: {len(tasks)} tasks, {sum(task.points for task in tasks):g} points")
+        (aside / "index.html").write_text(page("student.html", book=book.title, chapters=listed), "utf-8")
+        notebooks.replace(aside, STUDENT)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    print(f"Hand out the folder {STUDENT}")
+
+
+def copy_to_read(chapters):
+    """Write copies of ``chapters`` into LAB; one that somebody has changed there is left as it is."""
+    book, record = words.Book(), LAB / MADE
+    made = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    for path, notebook in chapters.items():
+        place = LAB / path.name
+        text = nbformat.writes(edition(notebook, book, solutions=True)) + "\n"
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() != made.get(path.name):
+            if digest != made.get(path.name):
+                print(f"{place} is yours by now and stays; remove it to have the chapter as it is today")
+            continue
+        LAB.mkdir(exist_ok=True)
+        place.write_text(text, "utf-8", newline="\n")
+        made[path.name] = digest
+    record.write_text(json.dumps(made, indent=1), "utf-8")
+    print(f"The chapters are in {LAB}, to read, run and change; what is changed there changes nothing in book/")
+
+
+def main(arguments):
+    """Make what is asked for; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.student", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--solutions", action="store_true", help="whole chapters instead, to read: what make lab opens")
+    options = parser.parse_args(arguments)
+    chapters, path = {}, None
+    try:
+        for path in notebooks.chapters():
+            chapters[path] = notebooks.read(path)
+            exercises.tasks_of(chapters[path])
     except notebooks.ChapterError as error:
         print(f"{path.name}: {error}\nNothing was written.", file=sys.stderr)
-        shutil.rmtree(aside, ignore_errors=True)
         return 1
-    (aside / "index.html").write_text(page("student.html", chapters=listed), "utf-8")
-    notebooks.replace(aside, STUDENT)
-    print(f"Hand out the folder {STUDENT}")
+    (copy_to_read if options.solutions else hand_out)(chapters)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
