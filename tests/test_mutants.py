@@ -284,7 +284,7 @@ class TestFlow:
 # Runs. Each is a process of its own, as running a notebook makes that process the notebook's.
 
 RUN = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from tools import mutants, notebooks
 
@@ -301,8 +301,9 @@ try:
     results, _ = mutants.tried(path, notebook, some, jobs=2, memory=memory, **options)
 except notebooks.ChapterError as error:
     complain(str(error))
-    sys.exit(1)
+    os._exit(1)
 say(json.dumps([[mutant.new, result] for mutant, result in results.items()]))
+os._exit(0)
 """
 
 

@@ -205,9 +205,9 @@ class _Stage:
 
     # TensorFlow. A copy of a process has none of its threads. Ops that are called one by one do not miss them. A
     # tf.function does: it is put into the queue of a thread pool, and XLA compiles in a pool of its own, so both would
-    # wait for ever. So XLA is left out, which changes results by rounding only; each pool has one thread; and before
-    # a copy first calls a tf.function it fills that thread's queue with calls that wait for ever, in small threads
-    # which end with the copy. Into a full queue TensorFlow puts nothing: it runs what comes at once, in the caller.
+    # wait for ever. So XLA is left out, which changes results by rounding only, and each pool has one thread. Then we
+    # go on in a copy, where that thread is gone, and fill its queue with calls that wait for ever. Where a queue is
+    # full, TensorFlow runs what comes at once, in the thread that called. So it does from then on, here and in copies.
 
     def prepare(self):
         """Import TensorFlow, if the notebook does, in the way in which copies of the process can use it."""
@@ -231,18 +231,8 @@ class _Stage:
         polymorphic_function.Function.__init__ = without_xla
         nothing = tf.function(tf.timestamp, autograph=False).get_concrete_function()
         nothing()
-        call, home = context.Context.call_function, os.getpid()
-        self.filled = home
-
-        def call_in_copy(*arguments):
-            if self.filled != os.getpid():
-                self.filled = os.getpid()
-                self._limit_memory(None)
-                _fill(nothing)
-                self._limit_memory(self.memory)
-            return call(*arguments)
-
-        context.Context.call_function = call_in_copy
+        _go_on_in_a_copy()
+        _fill(nothing)
 
     # Copies
 
@@ -273,13 +263,12 @@ class _Stage:
 
     @staticmethod
     def _limit_memory(most):
-        """Allow what is taken already and ``most`` bytes beside, or all that there is."""
+        """Allow what is taken already and ``most`` bytes beside."""
         import resource
 
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         with contextlib.suppress(OSError, ValueError):  # macOS has neither the file nor the limit
             taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (hard if most is None else taken + most, hard))
+            resource.setrlimit(resource.RLIMIT_AS, (taken + most, taken + most))
 
     def _limit_time(self, index):
         """PATIENCE and five times what the cell takes, of the processor; and far more by the clock."""
@@ -333,6 +322,20 @@ class _Stage:
         if output is not None and output != self.kept.get(index):
             return OUTPUT, output
         return None, None
+
+
+def _go_on_in_a_copy():
+    """Fork; the copy returns from here, and the original hands it signals, and ends as it does."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)  # a terminal interrupts the original alone
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: os.kill(pid, number))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os._exit(status if status >= 0 else 128 - status)
 
 
 def _fill(call):
@@ -756,4 +759,6 @@ def _like_a_kernel(path):
 if __name__ == "__main__":
     from tools import mutants as this  # the notebook becomes __main__
 
-    sys.exit(this.main(sys.argv[1:]))
+    status = this.main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(status)  # threads that TensorFlow waits for may be gone
