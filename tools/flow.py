@@ -1,8 +1,9 @@
 """Which later cells of a notebook a change in one statement can reach, by the names that statements read and write.
 
 It leans to the safe side: a name is written where it, or anything in it, is assigned, where a method of it is called
-that is not known to change nothing, and where it is handed to a function that may change it. What a function does,
-by names of the notebook, is done by whoever names the function. Objects known by two names it does not follow.
+that is not known to change nothing, and where it is handed to a function that may change it. What a function does, by
+names of the notebook, is done by whoever names the function. An object that is called, such as a network, is thought
+to change itself alone. Objects with two names are not followed; whoever runs the cells sees what has become of them.
 """
 
 import ast
@@ -58,7 +59,8 @@ def _bound(node):
 
 
 def _reads(node):
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    return names | {root(each.target) for each in ast.walk(node) if isinstance(each, ast.AugAssign)}
 
 
 def _chain(node):
@@ -76,7 +78,6 @@ class Flow:
         self.cells = [ast.parse(source).body for source in sources]
         self.functions = {}  # name: the facts of calling it
         self.changes = set()  # functions that may change what they are given
-        self.assigned = {n.id for body in self.cells for s in body for n in ast.walk(s) if _is_store(n)}
         definitions = [s for body in self.cells for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef)]
         self.names = {definition.name for definition in definitions}
         while True:  # until nothing new is found: functions hand on what they are given
@@ -160,7 +161,9 @@ class Flow:
         stores = {node.id for node in ast.walk(statement) if _is_store(node)}
         facts.writes |= stores
         if isinstance(statement, ast.Assign | ast.AnnAssign):
-            facts.kills = {node.id for node in ast.walk(statement) if _is_store(node)} - facts.reads
+            facts.kills = stores - facts.reads
+        if isinstance(statement, ast.Assign | ast.Expr) and self._random(statement) == (False, True):
+            facts.kills.add(RANDOM)
         # Whoever names a function does what it does.
         waiting, seen = list(facts.reads & set(self.functions)), set()
         while waiting:
@@ -176,28 +179,43 @@ class Flow:
         """Which statement of a cell stands at a line."""
         return max(n for n, statement in enumerate(self.cells[cell]) if _begins(statement) <= line)
 
-    def reached(self, cell, number):
-        """The cells behind ``cell`` that a change of statement ``number`` in it can reach."""
-        tainted = set(self.facts[cell][number].writes)
-        touched = set()
-        following = [(cell, facts) for facts in self.facts[cell][number + 1 :]]
-        following += [(later, facts) for later in range(cell + 1, len(self.cells)) for facts in self.facts[later]]
-        for where, facts in following:
+    def reached(self, cell, names):
+        """The cells behind ``cell`` that differences in ``names``, once it has run, can reach."""
+        tainted, touched = set(names), set()
+        for later in range(cell + 1, len(self.cells)):
+            for facts in self.facts[later]:
+                if facts.reads & tainted:
+                    tainted |= facts.writes
+                    touched.add(later)
+                else:
+                    tainted -= facts.kills
+        return touched
+
+    def changed_by(self, cell, statement):
+        """Names that a change of a statement can give another value before its cell ends."""
+        tainted = set(self.facts[cell][statement].writes)
+        for facts in self.facts[cell][statement + 1 :]:
             if facts.reads & tainted:
                 tainted |= facts.writes
-                touched.add(where)
             else:
                 tainted -= facts.kills
-        return touched - {cell}
+        return tainted
+
+    def reads(self, cell):
+        """The names that a cell reads."""
+        return set().union(*(facts.reads for facts in self.facts[cell]))
+
+    def writes(self, cell):
+        """The names that a cell writes, or may change."""
+        return set().union(*(facts.writes for facts in self.facts[cell]))
 
     def needed(self, cell, wanted):
         """The cells behind ``cell`` without which those of ``wanted`` cannot run as they should, and these."""
         names, kept = set(), set()
         for later in range(len(self.cells) - 1, cell, -1):
-            writes = set().union(*(facts.writes for facts in self.facts[later]))
-            if later in wanted or writes & names:
+            if later in wanted or self.writes(later) & names:
                 kept.add(later)
-                names |= set().union(*(facts.reads for facts in self.facts[later]))
+                names |= self.reads(later)
         return kept
 
 

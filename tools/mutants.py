@@ -42,15 +42,17 @@ import tomllib
 import traceback
 from pathlib import Path
 
-from tools import exercises, faults, flow, mutations, notebooks
+from tools import exercises, faults, fingerprints, flow, mutations, notebooks
 
 SURVIVORS = notebooks.ROOT / "tests" / "survivors"
 KINDS = ("equivalent", "free choice", "label")
 UNCOUNTED = ("equivalent", "free choice")
 ENOUGH = 0.9
 FIELDS = {"cell", "old", "new", "nth", "kind", "reason"}
-WORTH_SKIPPING = 1.0  # seconds
-CAUGHT, OUTPUT, RAISED, TIME, SURVIVED = "caught", "output", "raised", "time", "survived"
+WORTH_SKIPPING = 1.0  # seconds; below that, all cells are run
+COSTLY = 1.0  # seconds of a cell
+PATIENCE = 10  # seconds of the processor that a cell may take beside five times its own
+CAUGHT, OUTPUT, RAISED, TIME, SURVIVED, LOST = "caught", "output", "raised", "time", "survived", "lost"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,9 +205,9 @@ class _Stage:
 
     # TensorFlow. A copy of a process has none of its threads. Ops that are called one by one do not miss them. A
     # tf.function does: it is put into the queue of a thread pool, and XLA compiles in a pool of its own, so both would
-    # wait for ever. So XLA is left out, which changes results by rounding only; each pool has one thread; and before
-    # a copy first calls a tf.function it fills that thread's queue with calls that wait for ever, in small threads
-    # which end with the copy. Into a full queue TensorFlow puts nothing: it runs what comes at once, in the caller.
+    # wait for ever. So XLA is left out, which changes results by rounding only, and each pool has one thread. Then we
+    # go on in a copy, where that thread is gone, and fill its queue with calls that wait for ever. Where a queue is
+    # full, TensorFlow runs what comes at once, in the thread that called. So it does from then on, here and in copies.
 
     def prepare(self):
         """Import TensorFlow, if the notebook does, in the way in which copies of the process can use it."""
@@ -229,21 +231,15 @@ class _Stage:
         polymorphic_function.Function.__init__ = without_xla
         nothing = tf.function(tf.timestamp, autograph=False).get_concrete_function()
         nothing()
-        call, home = context.Context.call_function, os.getpid()
-        self.filled = home
-
-        def call_in_copy(*arguments):
-            if self.filled != os.getpid():
-                self.filled = os.getpid()
-                _fill(nothing)
-            return call(*arguments)
-
-        context.Context.call_function = call_in_copy
+        _go_on_in_a_copy()
+        _fill(nothing)
 
     # Copies
 
     def copy(self, work):
         """Fork; the copy calls ``work``, whose result comes back as JSON, and ends. Return a _Copy."""
+        import resource
+
         reading, writing = os.pipe()
         pid = os.fork()
         if pid:
@@ -256,7 +252,8 @@ class _Stage:
             os.setpgid(0, 0)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGXCPU):
                 signal.signal(number, signal.SIG_DFL)
-            self._limit_memory()
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            self._limit_memory(self.memory)
             result = work()
         except BaseException as error:
             result = {"outcome": RAISED, "what": f"{type(error).__name__}: {error}"[:300]}
@@ -264,27 +261,27 @@ class _Stage:
             json.dump(result, pipe)
         os._exit(0)
 
-    def _limit_memory(self):
+    @staticmethod
+    def _limit_memory(most):
+        """Allow what is taken already and ``most`` bytes beside."""
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with contextlib.suppress(OSError, ValueError):  # what is taken already, and so much more
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
-            most = pages * resource.getpagesize() + self.memory
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        with contextlib.suppress(OSError, ValueError):  # macOS has neither the file nor the limit
+            taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (taken + most, taken + most))
 
     def _limit_time(self, index):
-        """Ten seconds and five times what the cell takes, of the processor; and far more by the clock."""
+        """PATIENCE and five times what the cell takes, of the processor; and far more by the clock."""
         import resource
 
         used = resource.getrusage(resource.RUSAGE_SELF)
-        most = int(used.ru_utime + used.ru_stime + 10 + 5 * self.seconds[index]) + 1
+        most = int(used.ru_utime + used.ru_stime + PATIENCE + 5 * self.seconds[index]) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         signal.setitimer(signal.ITIMER_REAL, 120 + 50 * self.seconds[index])
 
     def measure(self):
-        """In a copy: run all cells, and return how long each takes, what is kept of their outputs, or what failed."""
-        seconds, kept = [], {}
+        """In a copy: run all cells; return how long each takes, what it puts out and leaves behind, or what failed."""
+        seconds, kept, after = [], {}, []
         for index in range(len(self.cells)):
             start = time.process_time()
             try:
@@ -292,23 +289,53 @@ class _Stage:
             except BaseException:
                 return {"failed": self.cells[index][0], "what": traceback.format_exc()[-2000:]}
             seconds.append(time.process_time() - start)
-        return {"seconds": seconds, "kept": kept}
+            after.append(fingerprints.of_namespace(self.names))
+        return {"seconds": seconds, "kept": kept, "after": after}
 
-    def trial(self, index, source, following):
-        """In a copy: run ``source`` as cell ``index`` and then the cells that follow; return what happened, where."""
-        for each in [index, *following]:
-            number, cell = self.cells[each]
-            self._limit_time(each)
-            try:
-                output = self.run(each, source if each == index else None)
-            except AssertionError as error:
-                outcome = CAUGHT if is_check(cell) else RAISED
-                return {"outcome": outcome, "at": number, "what": str(error)[:300]}
-            except BaseException as error:
-                return {"outcome": RAISED, "at": number, "what": f"{type(error).__name__}: {error}"[:300]}
-            if output is not None and output != self.kept.get(each):
-                return {"outcome": OUTPUT, "at": number, "what": output[:300]}
-        return {"outcome": SURVIVED}
+    def trial(self, index, source, plan):
+        """In a copy: run ``source`` as cell ``index`` and then what ``plan`` says; return what happened, and where."""
+        ran = []
+        while index is not None:
+            ran.append(index)
+            self._limit_time(index)
+            outcome, what = self._attempt(index, source)
+            if outcome is None:
+                source = None
+                try:
+                    index = plan.after(index, self.names)
+                    continue
+                except _Lost:
+                    outcome, what = LOST, "a cell is needed that was left out"
+            result = {"outcome": outcome, "at": self.cells[index][0], "what": what[:300]}
+            return result | {"ran": ran, "skipped": plan.skipped}
+        return {"outcome": SURVIVED, "ran": ran, "skipped": plan.skipped}
+
+    def _attempt(self, index, source):
+        """Run a cell; return how a mutant ends here, and why, or None twice."""
+        cell = self.cells[index][1]
+        try:
+            output = self.run(index, source)
+        except AssertionError as error:
+            return (CAUGHT if is_check(cell) else RAISED), str(error)
+        except BaseException as error:
+            return RAISED, f"{type(error).__name__}: {error}"
+        if output is not None and output != self.kept.get(index):
+            return OUTPUT, output
+        return None, None
+
+
+def _go_on_in_a_copy():
+    """Fork; the copy returns from here, and the original hands it signals, and ends as it does."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)  # a terminal interrupts the original alone
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: os.kill(pid, number))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os._exit(status if status >= 0 else 128 - status)
 
 
 def _fill(call):
@@ -367,51 +394,99 @@ class _Copy:
             os.waitpid(self.pid, 0)
 
 
-class _Plan:
-    """Which cells are run behind a mutant."""
+class _Lost(Exception):
+    """A cell turns out to be needed that was left out."""
 
-    def __init__(self, stage, whole):
-        self.stage, self.whole = stage, whole
+
+class _Listed:
+    """A plan that is a list."""
+
+    skipped = True
+
+    def __init__(self, cells):
+        self.following = list(cells)
+
+    def after(self, done, names):
+        """The next of them, or None."""
+        return self.following.pop(0) if self.following else None
+
+
+class _Plan:
+    """Which cells are run behind a mutant: all, or those that it reaches and what these need.
+
+    What a mutant has changed is seen by comparing what the names hold, after each cell, with what they hold where
+    nothing was mutated. If nothing differs, nothing will.
+    """
+
+    def __init__(self, stage, made, index, statement, whole=False):
+        self.stage, self.flow, self.made, self.whole = stage, made.flow, made, whole
+        self.unseen = set() if statement is None else self.flow.changed_by(index, statement)
+        self.stale = set()  # names to which cells that were left out would have given new values
+        self.skipped = False
+
+    def after(self, done, names):
+        """The cell to run after ``done``, or None."""
+        later = range(done + 1, len(self.stage.cells))
+        most = self.made.most(done)
+        if self.whole or sum(self.stage.seconds[each] for each in most) < WORTH_SKIPPING:
+            if self.stale and any(self.flow.reads(each) & self.stale for each in most):
+                raise _Lost
+            return most[0] if most else None
+        differing = self.differing(done, names)
+        reached = self.flow.reached(done, differing)
+        wanted = {each for each in later if each in reached and not draws(self.stage.cells[each][1])}
+        telling = self.flow.needed(done, wanted & self.made.tells)
+        # Without a check that hears of it by a name, a cell is run to see what it changes, unless that costs much.
+        costly = {each for each in wanted - telling if self.stage.seconds[each] > COSTLY}
+        needed = self.flow.needed(done, wanted - costly)
+        if any(self.flow.reads(each) & self.stale for each in needed):
+            raise _Lost
+        following = min(needed, default=None)
+        if following is not None:
+            for each in range(done + 1, following):
+                self.stale |= self.flow.writes(each)
+                self.skipped |= each in most
+            self.stale -= self.flow.writes(following)
+            if following in reached:
+                self.unseen |= self.flow.writes(following)
+        return following
+
+    def differing(self, done, names):
+        """The names that hold something else than without a mutant, or may, after the cell ``done``."""
+        now, then = fingerprints.of_namespace(names), self.stage.after[done]
+        known = {name for name in now.keys() & then.keys() if now[name] is not None and then[name] is not None}
+        known -= self.made.noisy
+        other = {name for name in known if now[name] != then[name]} | (now.keys() ^ then.keys())
+        return (other | (self.unseen - known)) - self.stale
+
+
+class _Plans:
+    """What the plans of all mutants share."""
+
+    def __init__(self, stage):
+        self.stage = stage
         self.flow = flow.Flow(stage.sources)
-        self.cells = [cell for _, cell in stage.cells]
-        self.tells = {n for n, cell in enumerate(self.cells) if keeps_output(cell) or self._asserts(cell)}
-        self.made, self.sound = {}, {}
+        cells = [cell for _, cell in stage.cells]
+        self.tells = {n for n, cell in enumerate(cells) if keeps_output(cell) or self._asserts(cell)}
+        self.noisy = set()  # names that hold something else each time, such as seconds
+        self._most = {}
 
     @staticmethod
     def _asserts(cell):
         return is_check(cell) and "said-and-measured" not in cell.metadata.get("tags", [])
 
-    def following(self, mutant):
-        """The cells to run after the mutant's own, in order; that they can be run so was tried without a mutant."""
-        key = mutant.index, self.flow.number(mutant.index, mutant.line)
-        if key not in self.made:
-            few, most = self._few(*key), self._most(mutant.index)
-            saved = sum(self.stage.seconds[each] for each in set(most) - set(few))
-            worth = saved > WORTH_SKIPPING and not self.whole
-            self.made[key] = few if worth and self._is_sound(mutant.index, few) else most
-            if self.made[key] == most:
-                ends = [place for place, each in enumerate(most, 1) if each in self.tells]
-                near = most[: ends[1] if len(ends) > 1 else None]
-                if not self._is_sound(mutant.index, near):
-                    raise notebooks.ChapterError(
-                        f"cell {self.stage.cells[mutant.index][0]} cannot be run in a copy of the process: without a "
-                        f"mutant, {self.sound[mutant.index, near]}"
-                    )
-        return self.made[key]
+    def most(self, done):
+        """All cells from ``done`` to the last check but drawings that compute nothing which is needed."""
+        if done not in self._most:
+            later = range(done + 1, max(self.tells, default=-1) + 1)
+            wanted = {each for each in later if not draws(self.stage.cells[each][1])}
+            self._most[done] = sorted(self.flow.needed(done, wanted))
+        return self._most[done]
 
-    def _few(self, index, statement):
-        wanted = {each for each in self.flow.reached(index, statement) if each in self.tells}
-        return tuple(sorted(self.flow.needed(index, wanted)))
-
-    def _most(self, index):
-        wanted = {each for each in range(index + 1, len(self.cells)) if not draws(self.cells[each])}
-        return tuple(sorted(self.flow.needed(index, wanted)))  # with the drawings that compute what is needed
-
-    def _is_sound(self, index, following):
-        if (index, following) not in self.sound:
-            copy = self.stage.copy(lambda: self.stage.trial(index, None, following))
-            self.sound[index, following] = _alone(copy)
-        return self.sound[index, following]["outcome"] == SURVIVED
+    def compare(self, done):
+        """Note which names hold something else in this run than in the first."""
+        now, then = fingerprints.of_namespace(self.stage.names), self.stage.after[done]
+        self.noisy |= {name for name in now.keys() & then.keys() if now[name] != then[name]}
 
 
 class _Run:
@@ -420,6 +495,7 @@ class _Run:
     def __init__(self, stage, jobs, on_result):
         self.stage, self.jobs, self.on_result = stage, jobs, on_result
         self.running = {}  # what reads from a copy: the copy, and what it tries
+        self.results, self.seconds = {}, 0.0
 
     def start(self, work, what):
         while len(self.running) >= self.jobs:
@@ -433,9 +509,12 @@ class _Run:
             copy, what = self.running[pipe]
             if copy.read():
                 del self.running[pipe]
-                self.on_result(what, copy)
+                self.seconds += copy.seconds
+                self.results[what] = copy.result
+                self.on_result(self.results)
 
     def finish(self):
+        """Until all have ended."""
         while self.running:
             self.wait()
 
@@ -456,17 +535,10 @@ def _alone(copy):
     return copy.result
 
 
-def tried(path, notebook, mutants, *, jobs, memory, whole=False, on_result=lambda mutant, result: None):
+def tried(path, notebook, mutants, *, jobs, memory, whole=False, on_result=lambda results: None):
     """Run the mutants; return their results by mutant, and the seconds of the processor that they took."""
     stage = _Stage(code_cells(notebook), memory)
-    results, seconds = {}, []
-
-    def note(mutant, copy):
-        seconds.append(copy.seconds)
-        results[mutant] = copy.result
-        on_result(mutant, copy.result)
-
-    run = _Run(stage, jobs, note)
+    run = _Run(stage, jobs, on_result)
     try:
         stage.prepare()
         first = _alone(stage.copy(stage.measure))
@@ -475,19 +547,52 @@ def tried(path, notebook, mutants, *, jobs, memory, whole=False, on_result=lambd
             raise notebooks.ChapterError(f"{path.name}{where} fails without a mutant\n{first['what']}")
         stage.seconds = first["seconds"]
         stage.kept = {int(index): output for index, output in first["kept"].items()}
-        plan = _Plan(stage, whole)
+        stage.after = first["after"]
+        plans = _Plans(stage)
         by_cell = collections.defaultdict(list)
         for mutant in mutants:
             by_cell[mutant.index].append(mutant)
         for index in range(max(by_cell, default=-1) + 1):
-            for mutant in by_cell[index]:
-                following = plan.following(mutant)
-                run.start(lambda m=mutant, f=following: stage.trial(m.index, m.source, f), mutant)
+            if by_cell[index]:
+                _assure(stage, plans, index)
+                _try_cell(run, stage, plans, by_cell[index], whole)
             stage.run(index)
-        run.finish()
+            plans.compare(index)
     finally:
         run.end()
-    return results, sum(seconds)
+    return run.results, run.seconds
+
+
+def _assure(stage, plans, index):
+    """See that without a mutant the cell and those up to the second check behind it run in a copy as they should."""
+    most = plans.most(index)
+    ends = [place for place, each in enumerate(most, 1) if each in plans.tells]
+    near = most[: ends[1] if len(ends) > 1 else None]
+    result = _alone(stage.copy(lambda: stage.trial(index, None, _Listed(near))))
+    if result["outcome"] != SURVIVED:
+        number = stage.cells[index][0]
+        raise notebooks.ChapterError(f"cell {number} cannot be run in a copy: without a mutant, it ends with {result}")
+
+
+def _try_cell(run, stage, plans, mutants, whole):
+    """Try the mutants of a cell; where leaving cells out may be what made a check fail, once more without that."""
+    index = mutants[0].index
+    for mutant in mutants:
+        plan = _Plan(stage, plans, index, plans.flow.number(index, mutant.line), whole)
+        run.start(lambda m=mutant, p=plan: stage.trial(index, m.source, p), mutant)
+    run.finish()
+    sound = {}
+    for mutant in mutants:
+        result = run.results[mutant]
+        if result.get("skipped") and result["outcome"] != SURVIVED:
+            ran = tuple(result["ran"][1:])
+            if ran not in sound and result["outcome"] != LOST:
+                control = _alone(stage.copy(lambda r=ran: stage.trial(index, None, _Listed(r))))
+                sound[ran] = control["outcome"] == SURVIVED
+            if not sound.get(ran):
+                plan = _Plan(stage, plans, index, None, whole=True)
+                run.start(lambda m=mutant, p=plan: stage.trial(index, m.source, p), mutant)
+    run.finish()
 
 
 def judged(path, mutants, results, entries):
@@ -589,18 +694,17 @@ def main(arguments):
 
 
 def _tell(path, notebook, mutants, entries, options, say, complain):
-    begun, done, told = time.monotonic(), collections.Counter(), [time.monotonic()]
+    begun, told = time.monotonic(), [time.monotonic()]
 
-    def on_result(mutant, result):
-        done[result["outcome"]] += 1
+    def on_result(results):
         if time.monotonic() - told[0] > 10:
             told[0] = time.monotonic()
-            minutes = (told[0] - begun) / 60
-            complain(
-                f"cell {mutant.number}: {done.total()} of {len(mutants)}, {done[SURVIVED]} alive, {minutes:.1f} min"
-            )
+            alive = sum(result["outcome"] == SURVIVED for result in results.values())
+            cell, minutes = next(reversed(results)).number, (told[0] - begun) / 60
+            complain(f"cell {cell}: {len(results)} of {len(mutants)} tried, {alive} alive, {minutes:.1f} minutes")
 
     _like_a_kernel(path)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the copies are ended, too
     results, seconds = tried(
         path,
         notebook,
@@ -655,4 +759,6 @@ def _like_a_kernel(path):
 if __name__ == "__main__":
     from tools import mutants as this  # the notebook becomes __main__
 
-    sys.exit(this.main(sys.argv[1:]))
+    status = this.main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(status)  # threads that TensorFlow waits for may be gone
