@@ -366,6 +366,20 @@ def test_a_figure_of_an_exercise_is_folded_with_it_and_that_of_a_blank_stays_ope
     assert tags == [["exercise", "hide-cell"], ["exercise", "hide-cell"], [], ["hide-input"]]
 
 
+def test_a_table_of_pandas_has_no_header_that_is_empty():
+    pd = pytest.importorskip("pandas")
+    made = notebook("table", "text")
+    table = pd.DataFrame({"loss": [1.5, 2.5]}, index=pd.Index([1, 2], name="epoch"))._repr_html_()
+    for cell, shown in zip(made.cells[1:], (table, "<p>&lt;th&gt;<b></b></p>"), strict=True):
+        cell.outputs = [nbformat.v4.new_output("execute_result", {"text/html": shown, "text/plain": "x"})]
+    made.metadata["book"] = {"provenance": "", "seconds": 1}
+    first, second = (cell.outputs[0].data["text/html"] for cell in book.page_of(made, "chapter").cells[1:])
+    assert table.count("<th></th>") == first.count("<td></td>") == 2
+    assert "<th></th>" not in first
+    assert BeautifulSoup(first, "html.parser").get_text() == BeautifulSoup(table, "html.parser").get_text()
+    assert second == "<p>&lt;th&gt;<b></b></p>"
+
+
 FILM = """
 from dlutils import plotting
 from matplotlib import pyplot as plt

@@ -202,6 +202,14 @@ def fold(cell, tag, what):
     cell.metadata["mystnb"]["code_prompt_hide"] = f"Hide {what}"
 
 
+def without_empty_headers(cell):
+    """Make plain cells of what pandas leaves empty in the heads of its tables: a screen reader would announce them."""
+    for output in cell.get("outputs", []):
+        table = output.get("data", {}).get("text/html", "")
+        if 'class="dataframe"' in table:
+            output.data["text/html"] = table.replace("<th></th>", "<td></td>")
+
+
 def page_of(notebook, name, solutions=True):
     """``notebook`` as the website shows it: its provenance under the title, findings in words; folded are checks,
     exercises' solutions, and the sources of cells that only draw, but never a figure of the text.
@@ -216,6 +224,7 @@ def page_of(notebook, name, solutions=True):
         line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::\n"
         title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
+        without_empty_headers(cell)
         tags = cell.metadata.get("tags", [])
         if exercises.is_written(cell):
             if solutions:
