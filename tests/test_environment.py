@@ -79,7 +79,12 @@ def test_make_keeps_the_shells_backend_from_jupyterlab():
     makefile = (ROOT / "Makefile").read_text("utf-8") + "\nprobe:\n\t@echo backend: $$MPLBACKEND\n"
     environment = os.environ | {"MPLBACKEND": "Agg"}
     done = subprocess.run(
-        ["make", "-f", "-", "probe"], input=makefile, env=environment, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-f", "-", "probe"],
+        input=makefile,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "backend:\n"
 
