@@ -33,9 +33,10 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest
 
+# Copies need no extension for MyST, which would number every formula.
 lab: $(READY)  ## open copies of the chapters in JupyterLab, to read, run and change
 	$(BIN)/python -m tools.student --solutions
-	$(BIN)/jupyter lab lab
+	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(BIN)/jupyter lab lab
 
 edit: $(READY)  ## open the chapters themselves in JupyterLab, to write
 	$(BIN)/jupyter lab book

@@ -110,8 +110,19 @@ def test_every_tool_answers_help_and_does_nothing(tool, tmp_path):
     assert after == before
 
 
-def test_jupyterlab_loads_the_extension_that_renders_myst():
+def extensions(**environment):
+    """What JupyterLab says of its extensions."""
     command = [Path(sys.executable).parent / "jupyter", "labextension", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-    assert re.search(r"jupyterlab-myst v\S+ enabled +OK", said), said
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+
+
+def test_jupyterlab_loads_the_extension_that_renders_myst():
+    assert re.search(r"jupyterlab-myst v\S+ enabled +OK", said := extensions()), said
+
+
+def test_make_lab_leaves_it_out():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    path = re.search(r'JUPYTER_CONFIG_PATH="\$\(CURDIR\)/(\S+)"', makefile)[1]
+    said = extensions(JUPYTER_CONFIG_PATH=os.fspath(ROOT / path))
+    assert re.search(r"jupyterlab-myst v\S+ disabled", said), said
