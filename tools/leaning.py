@@ -185,6 +185,7 @@ def _read(statements, bound, uses):
                     uses.parts |= dict.fromkeys(take(node), _Scope(node.value).loads)
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     uses.modules |= take(node)
+                    bound -= {each.name.partition(".")[0] for each in node.names if "." in each.name}  # a part alone
                 elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     uses.code.add(node.name)
                     outside, found = _Scope(node).within, _changed(node.body)
@@ -288,10 +289,11 @@ def lean(cells, ends, *, there=frozenset()):
         found = {name for owner, name in pairs if owner not in modules} | called & random
         return (found | (closed(found, parts) - code)) - modules
 
+    named = modules.union(*(uses.binds for uses in cells))
     live, seen, chosen = set(), set(), []
     for place in reversed(range(len(cells))):
         uses = cells[place]
-        if place in ends or (uses.binds | changed(uses)) & live:
+        if place in ends or (uses.binds | changed(uses)) & live or ("*" in uses.binds and live - named):
             chosen.insert(0, place)
             live -= uses.surely
             live |= closed(uses.later, behind) - uses.surely
