@@ -430,6 +430,25 @@ def test_no_zero_is_silent(toy):
     assert "<your answer (3)>, line 3: return other" in html.unescape((out / "two.html").read_text("utf-8"))
 
 
+def test_an_unfinished_answer_gets_no_points_and_costs_no_other(toy):
+    hand_in, mark, *_ = toy
+    hand_in("begun/toy.ipynb", body("toy-one", "if 2 < 1:\n    return 1\nraise NotImplementedError"))
+    hand_in("untouched/toy.ipynb", lambda notebook: cell(notebook, "toy-one").update(source=exercises.STUB))
+    for row in mark().values():
+        assert (row["toy-one"], row["toy-two"], row["toy-three"], row["total"]) == ("0", "1", "1", "2")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_an_answer_cannot_fill_the_disk(toy):
+    hand_in, mark, *_ = toy
+    write = "with open('{name}', 'wb') as file:\n  for _ in range({mega}): file.write(bytes(2**20))\nreturn {value}"
+    hand_in("large/toy.ipynb", body("toy-one", write.format(name="large", mega=80, value=1)))
+    hand_in("small/toy.ipynb", body("toy-one", write.format(name="small", mega=40, value=1)))
+    marked = mark()
+    assert (marked["large"]["toy-one"], marked["large"]["total"]) == ("0", "2")
+    assert (marked["small"]["toy-one"], marked["small"]["total"]) == ("1", "3")
+
+
 def test_one_notebook_that_cannot_be_dealt_with_costs_nobody_else(toy, monkeypatch):
     hand_in, mark, folder, _ = toy
     for name, change in {

@@ -83,6 +83,29 @@ def test_it_does_the_arithmetic_of_keras(examples, name, jit_compile):
         np.testing.assert_allclose(history.history[key], values, atol=1e-5, err_msg=key)
 
 
+def test_an_average_that_the_optimizer_keeps_of_the_weights_takes_their_place_at_the_end(examples):
+    x, y = examples
+    ours, theirs = classifier(), classifier()
+    averaged = {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.9}
+    fit(ours, x, y, optimizer=keras.optimizers.SGD(**averaged), epochs=2, shuffle=False)
+    theirs.compile(loss=cross_entropy(), optimizer=keras.optimizers.SGD(**averaged))
+    theirs.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
+    assert_same_weights(ours, theirs, rtol=0, atol=1e-5)
+    plain = classifier()
+    fit(plain, x, y, optimizer=keras.optimizers.SGD(0.1), epochs=2, shuffle=False)
+    assert not np.allclose(plain.get_weights()[0], ours.get_weights()[0], atol=1e-3)
+
+
+def test_an_optimizer_that_scales_the_loss_takes_the_same_steps(examples):
+    x, y = examples
+    scaled, plain = classifier(), classifier()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
+    first = fit(scaled, x, y, optimizer=optimizer, epochs=2)
+    second = fit(plain, x, y, optimizer=keras.optimizers.SGD(0.1), epochs=2)
+    assert_same_weights(scaled, plain, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(first.history["loss"], second.history["loss"], rtol=1e-5)  # and tells the loss itself
+
+
 def test_a_penalty_on_the_weights_counts_as_in_keras(examples):
     x, y = examples
     ours, theirs = classifier(penalty=keras.regularizers.L2(0.1)), classifier(penalty=keras.regularizers.L2(0.1))
