@@ -331,7 +331,7 @@ def results(tmp_path_factory):
             code("third = [1, 2, 3][2]"),  # 5
             code("crowd = bytearray(2**20)"),  # 6
             code("ends = 100\nif ends != 100:\n    import os; os._exit(3)"),  # 7
-            code("dies = 200\nif dies != 200:\n    import os; os.kill(os.getpid(), 11)"),  # 8
+            code("dies = 200\nif dies != 200:\n    import signal; signal.raise_signal(signal.SIGSEGV)"),  # 8
             code("asked = 7\nasked", **shown),  # 9
             code("drawn = 5\nax = 1", mystnb={"figure": {"name": "fig"}}),  # 10
             code("computed = drawn + 50"),  # 11
@@ -535,3 +535,13 @@ def test_an_interrupt_ends_the_copies(tmp_path, number):
     assert (status, error) == (130, "interrupted\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pids.read_text()), 0)
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_the_survivors_that_are_explained_are_changes_of_the_chapter_as_it_is(path):
+    assert list(mutants.misfits(notebooks.read(path), mutants.survivors_of(path))) == []
+
+
+def test_every_file_of_survivors_belongs_to_a_chapter():
+    chapters = {path.stem for path in notebooks.chapters()}
+    assert {path.stem for path in mutants.SURVIVORS.glob("*.toml")} <= chapters

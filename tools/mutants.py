@@ -369,9 +369,10 @@ class _Copy:
             self.text += part
             return False
         os.close(self.pipe)
-        _, status, used = os.wait4(self.pid, 0)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it may have started itself
+            os.killpg(self.pid, signal.SIGKILL)  # what it may have started itself; while its number is still its own
+        _, status, used = os.wait4(self.pid, 0)
         self.seconds = used.ru_utime + used.ru_stime
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
