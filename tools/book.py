@@ -181,7 +181,7 @@ def findings_page(source, chapters):
             compared += records
         if rows:
             label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source).group(1)
-            head = ["| | said | measured here | |", "|---|---|---|---|"]
+            head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
             sections.append(f"## {{ref}}`{label}`\n\n" + "\n".join([*head, *rows]))
     counts = []
     for key, who in (("lecture", "The lectures"), ("source", "Other sources")):

@@ -185,6 +185,7 @@ def look(browser, axe, address, page_name, window, theme, out):
     """Open one page; return (list of what is wrong with it, bytes it loaded)."""
     problems = []
     context = browser.new_context(viewport=WINDOWS[window], color_scheme=theme)
+    context.set_default_timeout(180_000)  # a busy machine takes its time for the picture of a long chapter
     context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
 
     def guard(route):
