@@ -3,12 +3,15 @@
 import hashlib
 import http.server
 import os
+import socket
 import threading
 import time
+from pathlib import Path
 
-from dlutils import data
+from dlutils import data, provenance
 
 import numpy as np
+import pooch
 import pytest
 
 
@@ -174,16 +177,65 @@ def test_a_failed_download_is_remembered_for_a_while(places, server, monkeypatch
     assert len(requests) > tried
 
 
+def test_a_download_is_tried_once_more_and_says_that_it_takes_place(places, server, monkeypatch, capsys):
+    _, requests = server
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # pooch waits before it tries again
+    assert not data.load_mnist().is_mnist
+    assert requests == ["/mnist.npz"] * 2
+    assert capsys.readouterr().out.startswith("Downloading MNIST, 11 MB …\n")
+
+
+def test_a_server_that_never_answers_is_given_up(places, monkeypatch):
+    silent = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(data, "MNIST_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    monkeypatch.setattr(data, "_TIMEOUT", 0.2)
+    loading = threading.Thread(target=data.load_mnist, daemon=True)
+    with silent:
+        loading.start()
+        loading.join(60)
+        assert not loading.is_alive()
+
+
+def test_the_cache_has_the_packages_name_and_keras_keeps_its_own_in_the_home_folder(monkeypatch, tmp_path):
+    for name in ("DLUTILS_DATA", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert data._cache_folder() == Path(pooch.os_cache("dlutils"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(data, "_cache_folder", lambda: tmp_path)
+    path = tmp_path / ".keras" / "datasets" / "mnist.npz"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert data.find_mnist() == path
+
+
+def test_a_failure_is_remembered_where_no_folder_is_yet(places, monkeypatch):
+    monkeypatch.setattr(data, "_cache_folder", lambda: places / "not" / "yet")
+    assert not data.load_mnist().is_mnist
+    assert (places / "not" / "yet" / "mnist.unreachable").exists()
+
+
+def test_what_was_loaded_is_told_at_the_top_of_a_page(places, monkeypatch):
+    monkeypatch.setattr(data, "_loaded", {})
+    assert "MNIST: 3 training and 2 test images" not in provenance.describe()
+    write(places / "cache" / "mnist.npz")
+    data.load_mnist()
+    assert "MNIST: 3 training and 2 test images" in provenance.describe()
+
+
 def test_the_stand_in_says_that_it_is_one(places, capsys):
     digits = data.load_mnist()
     said = capsys.readouterr().out
+    assert "MNIST was not found and could not be downloaded" in said
     assert "stand-in" in said
     assert "1,500 training and 297 test images" in said
     assert not digits.is_mnist
-    assert "scikit-learn" in repr(digits)
+    assert repr(digits) == "scikit-learn digits: 1,500 training and 297 test images"
 
 
 def test_the_stand_in_is_the_digits_framed_like_mnist(places):
+    from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
 
     digits = data.load_mnist()
@@ -192,9 +244,10 @@ def test_the_stand_in_is_the_digits_framed_like_mnist(places):
     assert images.shape == (1797, 28, 28)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(np.concatenate([digits.y_train, digits.y_test]), labels)
-    # The corners of the 20 × 20 square are the corner pixels of the source; the margin is blank.
-    np.testing.assert_array_equal(images[:, 4, 4], np.rint(small.reshape(-1, 8, 8)[:, 0, 0] * 255 / 16))
-    np.testing.assert_array_equal(images[:, 23, 4], np.rint(small.reshape(-1, 8, 8)[:, 7, 0] * 255 / 16))
+    assert digits.y_train.dtype == np.uint8
+    # Between the corners of the 20 × 20 square the source is stretched as by SciPy; the margin is blank.
+    stretched = zoom(small.reshape(-1, 8, 8), (1, 20 / 8, 20 / 8), order=1) * 255 / 16
+    assert np.abs(images[:, 4:24, 4:24] - stretched).max() < 0.5 + 1e-9
     assert images[:, 4:24, 4:24].sum() == images.sum() > 0
     assert images.max() == 255
 

@@ -44,6 +44,50 @@ def test_each_caption_stands_under_its_image():
     assert 28 <= places["a"][1] == places["b"][1] < places["c"][1] == places["d"][1]
 
 
+def test_frames_and_captions_are_in_place_and_in_view():
+    """Each frame runs round its image, each caption stands in the middle below it and above the next row."""
+    for lines in (1, 2):
+        ax = plotting.plot_digits(np.ones((4, 28, 28)), ["\n".join("x" * lines)] * 4, columns=2)
+        ax.figure.canvas.draw()
+        frames = [patch.get_bbox() for patch in ax.patches]
+        canvas = shown(ax)
+        assert not any(patch.get_fill() for patch in ax.patches)
+        assert not ax.axison
+        left, right, bottom, top = *ax.get_xlim(), *ax.get_ylim()
+        for frame, text in zip(frames, ax.texts, strict=True):
+            (x0, y0), (x1, y1) = frame.min, frame.max
+            inside = canvas[round(y0 + 0.5) : round(y1 + 0.5), round(x0 + 0.5) : round(x1 + 0.5)]
+            assert inside.shape == (28, 28)
+            assert (inside == 1).all()
+            extent = text.get_window_extent().transformed(ax.transData.inverted())
+            assert text.get_position()[0] == pytest.approx((x0 + x1) / 2, abs=1)
+            assert (extent.x0 + extent.x1) / 2 == pytest.approx((x0 + x1) / 2, abs=2)
+            below = min([frame.y0 for frame in frames if frame.y0 > y1], default=bottom)
+            assert y1 < min(extent.y0, extent.y1)
+            assert max(extent.y0, extent.y1) < below + 0.5
+            assert left < x0 < x1 < right
+            assert top < y0 < y1 < bottom
+        assert top <= -0.5 <= left + 0.5
+        assert bottom - top < 2.2 * 28 * (1.3 + 0.25 * lines)  # and no more room than they need
+
+
+def test_the_figure_has_the_proportions_of_the_images():
+    for count, columns in ((3, 3), (12, 6), (40, 10)):
+        ax = plotting.plot_digits(np.ones((count, 28, 28)), columns=columns)
+        width, height = ax.figure.get_size_inches()
+        rows, across = shown(ax).shape
+        assert width <= 5.6
+        assert width / columns <= 1.4
+        assert height / width == pytest.approx(rows / across, rel=0.05)
+
+
+def test_a_long_history_has_no_markers_and_epochs_are_whole():
+    assert plotting.plot_history({"loss": [1.0] * 30}).lines[0].get_marker() == "o"
+    assert plotting.plot_history({"loss": [1.0] * 31}).lines[0].get_marker() == "None"
+    ticks = plotting.plot_history({"loss": [1.0, 0.5]}).get_xticks()
+    assert all(tick == round(tick) for tick in ticks)
+
+
 def test_a_single_image_and_a_single_caption():
     ax = plotting.plot_digits(np.ones((28, 28)), 7)
     assert ax.texts[0].get_text() == "7"
