@@ -694,9 +694,9 @@ def test_what_a_newcomer_wrote_who_used_what_the_chapter_had_defined(tmp_path):
     here = {name: notebooks.read(notebooks.ROOT / "book" / f"{name}.ipynb") for name in ("optimization", "backprop")}
     first = "np.random.default_rng(seed).uniform(-1, 1, size=(trials, starts))"
     cell(here["optimization"], "optimization-restarts").source = f"""
-def best_places(starts, trials=1000):
-    places = descend(landscape_slope, {first}, 0.0005, 400)[-1]
-    return places[np.arange(trials), landscape(places).argmin(axis=1)]"""
+def best_places(loss, slope, starts, trials=1000):
+    places = descend(slope, {first}, 0.0005, 400)[-1]
+    return places[np.arange(trials), loss(places).argmin(axis=1)]"""
     cell(here["backprop"], "backprop-wider").source = """
 def multiplications(units, layers):
     once, each = [0], 0
