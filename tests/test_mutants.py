@@ -332,7 +332,7 @@ def results(tmp_path_factory):
             code("crowd = bytearray(2**20)"),  # 6
             code("ends = 100\nif ends != 100:\n    import os; os._exit(3)"),  # 7
             code("dies = 200\nif dies != 200:\n    import signal; signal.raise_signal(signal.SIGSEGV)"),  # 8
-            code("asked = 7\nasked", **shown),  # 9
+            code("asked = 7\nasked, 1", **shown),  # 9
             code("drawn = 5\nax = 1", mystnb={"figure": {"name": "fig"}}),  # 10
             code("computed = drawn + 50"),  # 11
             check("assert computed == 55, 'needs what the drawing computes'"),  # 12
@@ -382,7 +382,7 @@ class TestRun:
         assert results["crowd = bytearray(20**2)"][0] == "survived"
 
     def test_an_output_that_is_kept_is_compared(self, results):
-        assert results["asked = 8"] == ("output", 9, "8\n")
+        assert results["asked = 8"] == ("output", 9, "(8, 1)\n")
 
     def test_a_drawing_is_run_where_something_needs_it(self, results):
         assert results["computed = drawn - 50"][:2] == ("caught", 12)

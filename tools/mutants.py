@@ -196,7 +196,7 @@ class _Stage:
         body, out = ast.parse(source).body, io.StringIO()
         if body and isinstance(body[-1], ast.Expr):  # what a notebook answers to it is printed
             last = mutations.Source(source).span(body[-1].value)
-            source = f"{source[: last[0]]}_answer({source[last[0] : last[1]]}){source[last[1] :]}"
+            source = f"{source[: last[0]]}_answer(({source[last[0] : last[1]]})){source[last[1] :]}"
             self.names["_answer"] = lambda value: None if value is None else print(repr(value))
         with contextlib.redirect_stdout(out):
             self.space.execute(source, name)
