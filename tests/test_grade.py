@@ -28,6 +28,7 @@ POINTS = {
     "backprop-wider": 2,
     "backprop-operations": 3,
     "backprop-fool": 3,
+    "backprop-diagnosis": 3,
 }
 
 
@@ -72,9 +73,8 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     replaced(looping, "backprop-wider", "one_unit = 0\n", "one_unit = 0\n    while True:\n        pass\n")
     hand_in("looping/backprop.ipynb", looping)
     bomb = solved()
-    replaced(
-        bomb, "backprop-three-paths", "    a, b = ", "    kept = [np.zeros(10**8) for _ in range(100)]\n    a, b = "
-    )
+    crowd = "    kept = [np.zeros(10**8) for _ in range(100)]\n"
+    replaced(bomb, "backprop-three-paths", "    u1, u2 = ", f"{crowd}    u1, u2 = ")
     hand_in("bomb/backprop.ipynb", bomb)
     unreadable = solved()
     replaced(unreadable, "backprop-fool", "def fooled():", "def fooled()")
@@ -92,22 +92,22 @@ def test_ten_submissions_are_marked_in_one_go(tmp_path):
     hand_in("Copy of Final (2).ipynb", student.edition(notebooks.read(CHAPTER), words.Book(), solutions=True))
 
     totals = {
-        "perfect": 17,
+        "perfect": 20,
         "blank": 0,
-        "partly": 17 - 1 - 2 - 2,
-        "looping": 17 - 2,
-        "bomb": 17 - 2,
-        "syntax": 17 - 3,
+        "partly": 20 - 1 - 2 - 2,
+        "looping": 20 - 2,
+        "bomb": 20 - 2,
+        "syntax": 20 - 3,
         "truncated": None,
-        "deleted": 17 - 1 - 3,
-        "edited": 17 - 3,
-        "Copy of Final (2)": 17,
+        "deleted": 20 - 1 - 3,
+        "edited": 20 - 3,
+        "Copy of Final (2)": 20,
     }
     out = tmp_path / "grades"
     assert grade.main([os.fspath(tmp_path / "submissions"), "--out", os.fspath(out), "--seconds", "10"]) == 0
     marked = rows(out)
     assert {name: float(row["total"]) if row["total"] else None for name, row in marked.items()} == totals
-    assert {name: float(points) for name, points in list(marked["perfect"].items())[1:9]} == POINTS
+    assert {name: float(points) for name, points in list(marked["perfect"].items())[1:10]} == POINTS
     for name, task, reason in (
         ("looping", "backprop-wider", "time"),
         ("bomb", "backprop-three-paths", "memory"),

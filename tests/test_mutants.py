@@ -484,7 +484,8 @@ def test_tensorflow_works_in_a_copy(tmp_path):
 def start(folder, *arguments, **options):
     command = [sys.executable, "-m", "tools.mutants", folder / "chapter.ipynb", "--jobs", "1", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=notebooks.ROOT, **streams, **options)
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}  # also where tests are not
+    return subprocess.Popen(command, cwd=notebooks.ROOT, **streams, **heard, **options)
 
 
 def finished(process):
