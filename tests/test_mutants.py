@@ -484,7 +484,7 @@ def test_tensorflow_works_in_a_copy(tmp_path):
 def start(folder, *arguments, **options):
     command = [sys.executable, "-m", "tools.mutants", folder / "chapter.ipynb", "--jobs", "1", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}  # also where tests are not
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # also where the tests run unheard
     return subprocess.Popen(command, cwd=notebooks.ROOT, **streams, **heard, **options)
 
 

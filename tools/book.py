@@ -180,9 +180,8 @@ def findings_page(source, chapters):
             rows += [finding_row(record, f"said-{name}-{number}") for record in records]
             compared += records
         if rows:
-            label = re.match(r"\(([a-z0-9_-]+)\)=", notebook.cells[0].source).group(1)
             head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
-            sections.append(f"## {{ref}}`{label}`\n\n" + "\n".join([*head, *rows]))
+            sections.append(f"## {{ref}}`{exercises.label_of(notebook)}`\n\n" + "\n".join([*head, *rows]))
     counts = []
     for key, who in (("lecture", "The lectures"), ("source", "Other sources")):
         verdicts = [record["agrees"] for record in compared if key in record]

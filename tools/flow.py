@@ -183,23 +183,27 @@ class Flow:
         """The cells behind ``cell`` that differences in ``names``, once it has run, can reach."""
         tainted, touched = set(names), set()
         for later in range(cell + 1, len(self.cells)):
-            for facts in self.facts[later]:
-                if facts.reads & tainted:
-                    tainted |= facts.writes
-                    touched.add(later)
-                else:
-                    tainted -= facts.kills
+            if self._spread(tainted, self.facts[later]):
+                touched.add(later)
         return touched
 
     def changed_by(self, cell, statement):
         """Names that a change of a statement can give another value before its cell ends."""
         tainted = set(self.facts[cell][statement].writes)
-        for facts in self.facts[cell][statement + 1 :]:
+        self._spread(tainted, self.facts[cell][statement + 1 :])
+        return tainted
+
+    @staticmethod
+    def _spread(tainted, statements):
+        """Carry ``tainted``, names that may hold something else, through statements; whether any of them reads one."""
+        met = False
+        for facts in statements:
             if facts.reads & tainted:
                 tainted |= facts.writes
+                met = True
             else:
                 tainted -= facts.kills
-        return tainted
+        return met
 
     def reads(self, cell):
         """The names that a cell reads."""

@@ -60,12 +60,11 @@ def title_of(notebook):
 
 
 def hand_out(chapters):
-    """Write the students' edition of ``chapters``, by path, whole or not at all."""
+    """Write the students' edition of ``chapters``, notebooks and their tasks by path, whole or not at all."""
     aside, listed, book = notebooks.BUILD / "student-next", [], words.Book()
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        for path, notebook in chapters.items():
-            tasks = exercises.tasks_of(notebook)
+        for path, (notebook, tasks) in chapters.items():
             notebooks.write(edition(notebook, book), aside / path.name)
             number = book.number_of.get(exercises.label_of(notebook))
             listed.append({"file": path.name, "number": number, "title": title_of(notebook), "tasks": tasks})
@@ -81,7 +80,7 @@ def copy_to_read(chapters):
     """Write copies of ``chapters`` into LAB; one that somebody has changed there is left as it is."""
     book, record = words.Book(), LAB / MADE
     made = json.loads(record.read_text("utf-8")) if record.is_file() else {}
-    for path, notebook in chapters.items():
+    for path, (notebook, _) in chapters.items():
         place = LAB / path.name
         text = nbformat.writes(edition(notebook, book, solutions=True)) + "\n"
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -104,8 +103,8 @@ def main(arguments):
     chapters, path = {}, None
     try:
         for path in notebooks.chapters():
-            chapters[path] = notebooks.read(path)
-            exercises.tasks_of(chapters[path])
+            notebook = notebooks.read(path)
+            chapters[path] = notebook, exercises.tasks_of(notebook)
     except notebooks.ChapterError as error:
         print(f"{path.name}: {error}\nNothing was written.", file=sys.stderr)
         return 1
