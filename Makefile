@@ -58,7 +58,7 @@ look: $(READY)  ## open every built page in a browser: requests, errors, accessi
 
 bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py
-	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy normalized_accuracy shifted_accuracy convolutional_accuracy
+	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy final_accuracy convolutional_accuracy
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --extra teach --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml

@@ -1,5 +1,6 @@
 """What stands around the book: the lock, conda's file, the workflows, JupyterLab, the tools' command lines."""
 
+import ast
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tools import notebooks
 from tools.notebooks import ROOT
 
 import pytest
@@ -126,3 +128,12 @@ def test_make_lab_leaves_it_out():
     path = re.search(r'JUPYTER_CONFIG_PATH="\$\(CURDIR\)/(\S+)"', makefile)[1]
     said = extensions(JUPYTER_CONFIG_PATH=os.fspath(ROOT / path))
     assert re.search(r"jupyterlab-myst v\S+ disabled", said), said
+
+
+def test_make_bench_shows_what_the_chapter_computes():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    chapter, shown = re.search(r"tools\.seeds (\S+) --show (.+)", makefile).groups()
+    cells = [cell.source for cell in notebooks.read(ROOT / chapter).cells if cell.cell_type == "code"]
+    nodes = ast.walk(ast.parse("\n".join(cells)))
+    computed = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert set(shown.split()) <= computed
