@@ -696,13 +696,19 @@ def main(arguments):
 
 def _tell(path, notebook, mutants, entries, options, say, complain):
     begun, told = time.monotonic(), [time.monotonic()]
+    explained = {key_of(entry) for entry in entries}
 
     def on_result(results):
+        newest = next(reversed(results))
+        if options.toml and results[newest]["outcome"] == SURVIVED and newest.key not in explained:
+            say(_entry(newest))  # at once, so that an interrupt loses none
         if time.monotonic() - told[0] > 10:
             told[0] = time.monotonic()
             alive = sum(result["outcome"] == SURVIVED for result in results.values())
-            cell, minutes = next(reversed(results)).number, (told[0] - begun) / 60
-            complain(f"cell {cell}: {len(results)} of {len(mutants)} tried, {alive} alive, {minutes:.1f} minutes")
+            minutes = (told[0] - begun) / 60
+            complain(
+                f"cell {newest.number}: {len(results)} of {len(mutants)} tried, {alive} alive, {minutes:.1f} minutes"
+            )
 
     _like_a_kernel(path)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the copies are ended, too
@@ -716,11 +722,6 @@ def _tell(path, notebook, mutants, entries, options, say, complain):
         on_result=on_result,
     )
     lines, passed = judged(path, mutants, results, entries)
-    if options.toml:
-        explained = {key_of(entry) for entry in entries}
-        for mutant in mutants:
-            if results[mutant]["outcome"] == SURVIVED and mutant.key not in explained:
-                say(_entry(mutant))
     for line in lines[:-1]:
         say(line)
     say(f"{(time.monotonic() - begun) / 60:.1f} minutes, {seconds / 60:.1f} of the processor in copies")
