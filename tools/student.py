@@ -42,7 +42,7 @@ def edition(notebook, book, solutions=False):
     number = book.number_of.get(exercises.label_of(notebook))
     chapter = f"chapter {number} of" if number else "a chapter of"
     about = f"This notebook is {chapter} *{book.link(book.title, 'book/index')}*. Run it from the top, cell by cell."
-    about += " Cells of nothing but `assert` hold the text to what was run: run them, too, but you need not read them."
+    about += " Cells of nothing but `assert` or `findings` test what the text says: run them, skip them in reading."
     about += "" if solutions else HOW
     made.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {about}", id="about"))
     return book.in_words(made)
