@@ -181,7 +181,7 @@ def findings_page(source, chapters):
             compared += records
         if rows:
             head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
-            sections.append(f"## {{ref}}`{exercises.label_of(notebook)}`\n\n" + "\n".join([*head, *rows]))
+            sections.append(f"## [{exercises.title_of(notebook)}]({name}.ipynb)\n\n" + "\n".join([*head, *rows]))
     counts = []
     for key, who in (("lecture", "The lectures"), ("source", "Other sources")):
         verdicts = [record["agrees"] for record in compared if key in record]

@@ -67,6 +67,11 @@ def label_of(notebook):
     return found and found[1]
 
 
+def title_of(notebook):
+    """The text of the first heading."""
+    return re.search(r"^# (.*)$", notebook.cells[0].source, re.MULTILINE).group(1)
+
+
 def is_answer(cell):
     """Whether ``cell`` is one that a student is to write."""
     return cell.cell_type == "code" and utils.is_solution(cell)

@@ -82,7 +82,7 @@ def chapters_to_mark():
             blank = [cell for cell in exercises.blank(notebook).cells if cell.cell_type == "code"]
             sources = {exercises.key(cell): cell.source for cell in blank}
             imports = exercises.imports_of(notebook).source
-            slots, title = plans.slots_of(notebook), student.title_of(notebook)
+            slots, title = plans.slots_of(notebook), exercises.title_of(notebook)
             found[path.stem] = Chapter(path.stem, title, imports, tasks, sources, slots, exercises.written_in(notebook))
     return found
 

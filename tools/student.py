@@ -10,7 +10,6 @@ import argparse
 import copy
 import hashlib
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -55,11 +54,6 @@ def page(template, **what):
     return environment.get_template(template).render(**what)
 
 
-def title_of(notebook):
-    """The text of the first heading."""
-    return re.search(r"^# (.*)$", notebook.cells[0].source, re.MULTILINE).group(1)
-
-
 def hand_out(chapters):
     """Write the students' edition of ``chapters``, notebooks and their tasks by path, whole or not at all."""
     aside, listed, book = notebooks.BUILD / "student-next", [], words.Book()
@@ -68,7 +62,7 @@ def hand_out(chapters):
         for path, (notebook, tasks) in chapters.items():
             notebooks.write(edition(notebook, book), aside / path.name)
             number = book.number_of.get(exercises.label_of(notebook))
-            listed.append({"file": path.name, "number": number, "title": title_of(notebook), "tasks": tasks})
+            listed.append({"file": path.name, "number": number, "title": exercises.title_of(notebook), "tasks": tasks})
             print(f"{path.stem}: {len(tasks)} tasks, {sum(task.points for task in tasks):g} points")
         (aside / "index.html").write_text(page("student.html", book=book.title, chapters=listed), "utf-8")
         notebooks.replace(aside, STUDENT)
