@@ -1,6 +1,5 @@
 """What stands around the book: the lock, conda's file, the workflows, JupyterLab, the tools' command lines."""
 
-import ast
 import os
 import re
 import shutil
@@ -9,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tools import notebooks
+from tools import leaning, notebooks
 from tools.notebooks import ROOT
 
 import pytest
@@ -134,6 +133,4 @@ def test_make_bench_shows_what_the_chapter_computes():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     chapter, shown = re.search(r"tools\.seeds (\S+) --show (.+)", makefile).groups()
     cells = [cell.source for cell in notebooks.read(ROOT / chapter).cells if cell.cell_type == "code"]
-    nodes = ast.walk(ast.parse("\n".join(cells)))
-    computed = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    assert set(shown.split()) <= computed
+    assert set(shown.split()) <= leaning.uses_of("\n".join(cells)).binds
