@@ -1,6 +1,7 @@
-"""Data for the chapters: ``load_*`` loaders; NumPy in, NumPy out."""
+"""Data for the chapters: ``make_*`` generators and ``load_*`` loaders; NumPy in, NumPy out."""
 
 import hashlib
+import numbers
 import os
 import sys
 import time
@@ -24,6 +25,127 @@ _TIMEOUT = (3, 10)  # seconds to connect to an address, and then without an answ
 _RETRY_AFTER = 600  # seconds for which a failed download is remembered
 
 _loaded = {}  # what load_* returned in this process, for dlutils.provenance
+
+
+# What lies on which side of a boundary, and between which two corners: the three examples of the lectures.
+_BOUNDARIES = {
+    "line": (lambda x1, x2: 0.8 * x1 + x2 - 3, (0, -4), (8, 3)),
+    "parabola": (lambda x1, x2: -0.5 * (x1 - 1) ** 2 + 2 * x2 + 5, (-5, -4), (5, 4)),
+    "product": (lambda x1, x2: -0.5 * (x1 * x2 - 1) ** 2 + 2 * x2 + 5, (-5, -4), (5, 4)),
+}
+
+
+def make_classes(boundary, m=1000, *, seed=0):
+    """Make points of a plane, of class 1 where g(x1, x2) is not negative and of class 0 elsewhere (Lee 2018, 2019).
+
+    Parameters
+    ----------
+    boundary : str
+        "line", g = 0.8 x1 + x2 - 3, with x1 in [0, 8] and x2 in [-4, 3]; "parabola", g = -0.5 (x1 - 1)² + 2 x2 + 5;
+        or "product", g = -0.5 (x1 x2 - 1)² + 2 x2 + 5, both with x1 in [-5, 5] and x2 in [-4, 4].
+    m : int
+        How many points, at least 1, spread evenly.
+    seed : int or numpy.random.Generator
+        From which they are drawn.
+
+    Returns
+    -------
+    x : float32 array, shape (m, 2)
+    y : int32 array, shape (m,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``boundary`` is none of the three, or ``m`` is not a whole number of at least 1.
+    """
+    if boundary not in _BOUNDARIES:
+        raise ValueError(f"boundary must be one of {sorted(_BOUNDARIES)}, got {boundary!r}")
+    side, low, high = _BOUNDARIES[boundary]
+    x = np.random.default_rng(seed).uniform(low, high, size=(_count(m), 2)).astype(np.float32)
+    return x, (side(*x.T.astype(float)) >= 0).astype(np.int32)
+
+
+def make_spirals(m=1000, *, turns=1.0, noise=0.05, seed=0):
+    """Make two spirals that wind into each other, one a class (after Lang and Witbrock 1988).
+
+    Parameters
+    ----------
+    m : int
+        How many points in all, at least 1; the classes take turns.
+    turns : float
+        How often each spiral goes round the origin, from radius 0.1 to radius 1; above 0.
+    noise : float
+        Standard deviation of what is added to both coordinates, not negative.
+    seed : int or numpy.random.Generator
+        From which the points are drawn.
+
+    Returns
+    -------
+    x : float32 array, shape (m, 2)
+    y : int32 array, shape (m,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``m``, ``turns`` or ``noise`` is out of range.
+    """
+    rng, y = np.random.default_rng(seed), (np.arange(_count(m)) % 2).astype(np.int32)
+    along = np.sqrt(rng.uniform(size=m))  # the root spreads the points evenly along the spiral
+    angle = 2 * np.pi * _number(turns, "turns", above=0) * along + np.pi * y
+    x = (0.1 + 0.9 * along)[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return (x + rng.normal(scale=_number(noise, "noise"), size=x.shape)).astype(np.float32), y
+
+
+def make_noisy_sine(m=1000, *, noise=0.5, seed=0):
+    """Make points along one wave of a sine, each moved up or down (Mital 2016).
+
+    Parameters
+    ----------
+    m : int
+        How many points, at least 1, at equal distances from -3 to 3.
+    noise : float
+        By how much a point is moved at most, not negative; it is uniform between ``-noise`` and ``noise``.
+    seed : int or numpy.random.Generator
+        From which it is drawn.
+
+    Returns
+    -------
+    x, y : float64 arrays, shape (m,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``m`` or ``noise`` is out of range.
+    """
+    x, noise = np.linspace(-3, 3, _count(m)), _number(noise, "noise")
+    return x, np.sin(x) + np.random.default_rng(seed).uniform(-noise, noise, size=m)
+
+
+def make_ten_points():
+    """Make the ten points that a network is to run through, at equal distances from -4.5 to 4.5 (Lee 2018).
+
+    Returns
+    -------
+    x, y : float64 arrays, shape (10,)
+    """
+    y = [0.9819, 0.7973, 1.9737, 0.1838, 1.3180, -0.8361, -0.6591, -2.4701, -2.8122, -6.2512]
+    return np.linspace(-4.5, 4.5, 10), np.array(y)
+
+
+def _count(m):
+    if not isinstance(m, numbers.Integral):
+        raise TypeError(f"m must be a whole number of points, got {m!r}")
+    if m < 1:
+        raise ValueError(f"m must be at least 1, got {m}")
+    return m
+
+
+def _number(value, name, above=-np.inf):
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not (0 <= value < np.inf and value > above):
+        raise ValueError(f"{name} must be {'above 0' if above == 0 else 'at least 0'}, got {value}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)

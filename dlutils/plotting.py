@@ -4,6 +4,7 @@
 import base64
 import html
 import io
+import itertools
 import json
 import math
 import numbers
@@ -92,8 +93,7 @@ def plot_history(history, metric="loss", *, labels=("training", "validation"), a
     curves = getattr(history, "history", history)
     if metric not in curves:
         raise ValueError(f"metric must be one of {sorted(curves)}, got {metric!r}")
-    if ax is None:
-        _, ax = plt.subplots()
+    ax = _axes(ax)
     for name, label, line, marker in zip((metric, f"val_{metric}"), labels, ("-", "--"), ("o", "s"), strict=True):
         if name in curves:
             epochs = np.arange(1, len(curves[name]) + 1)
@@ -102,6 +102,249 @@ def plot_history(history, metric="loss", *, labels=("training", "validation"), a
     ax.set(xlabel="epoch", ylabel=metric)
     ax.legend()
     return ax
+
+
+def plot_classes(x, y, answer=None, *, ax=None):
+    """Draw points of the plane, each class with a colour and a marker of its own, over what a classifier answers.
+
+    Parameters
+    ----------
+    x : array, shape (m, 2)
+        The points. Where the axes have limits of their own already, these are kept; else they follow the points.
+    y : integer array, shape (m,)
+        Their classes, from 0 to 6.
+    answer : callable, optional
+        Given an array of points, shape (n, 2), it returns the probability of class 1, shape (n,) or (n, 1), or a score
+        for each class, shape (n, K). Each class's region is tinted in its colour, and a black line drawn between them:
+        where the probability is one half, or where the two largest scores are equal.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise ValueError(f"x must have shape (m, 2), got {x.shape}")
+    if y.shape != x.shape[:1]:
+        raise ValueError(f"y must be one class for each of the {len(x)} points, got shape {y.shape}")
+    ax = _axes(ax)
+    free = ax.get_autoscale_on()
+    markers = ["o", "x", "s", "^", "D", "v", "P"]
+    for number in np.unique(y).astype(int):
+        style = {"color": f"C{number}", "marker": markers[number], "label": f"class {number}"}
+        ax.scatter(*x[y == number].T, s=14, linewidths=1, alpha=0.7, **style)
+    if answer is not None:
+        _draw_regions(ax, answer)
+    if free:
+        ax.set(xlabel="x₁", ylabel="x₂")
+    return ax
+
+
+def _draw_regions(ax, answer):
+    """Tint what ``answer`` gives to each class within the limits of ``ax``, with a line where it changes."""
+    limits = *ax.get_xlim(), *ax.get_ylim()
+    mesh = np.meshgrid(np.linspace(*limits[:2], 250), np.linspace(*limits[2:], 250))
+    scores = np.asarray(answer(np.stack(mesh, axis=-1).reshape(-1, 2)))
+    scores = scores.reshape(62500, -1)
+    if scores.shape[1] == 1:
+        scores = np.hstack([1 - scores, scores])
+    for number, own in enumerate(scores.T):
+        lead = (own - np.delete(scores, number, axis=1).max(axis=1)).reshape(mesh[0].shape)
+        if lead.max() > 0:
+            ax.contourf(*mesh, lead, levels=[0, np.inf], colors=[f"C{number}"], alpha=0.15, zorder=0)
+        if lead.min() < 0 < lead.max():
+            ax.contour(*mesh, lead, levels=[0], colors="black", linewidths=2, zorder=3)
+    ax.set(xlim=limits[:2], ylim=limits[2:])
+
+
+def plot_network(sizes, weights=None, *, labels=None, ax=None):
+    """Draw a fully connected network from the sizes of its layers, the inputs at the left.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer, at least 1, the inputs first. Of a layer of more than 10, three stand at either end.
+    weights : sequence of arrays, shapes (units, units of the next layer), optional
+        Purple lines then stand for positive weights and orange, dashed ones for negative, the thicker the larger.
+    labels : sequence of str, optional
+        What stands below each layer; the number of its units if not given.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    sizes = [int(size) for size in sizes]
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"sizes must be two layers or more of at least one unit each, got {sizes}")
+    pairs = list(itertools.pairwise(sizes))
+    if weights is not None and [np.shape(matrix) for matrix in weights] != pairs:
+        raise ValueError(f"weights must have the shapes {pairs}, got {[np.shape(matrix) for matrix in weights]}")
+    labels = [f"{size:,}" for size in sizes] if labels is None else labels
+    if len(labels) != len(sizes):
+        raise ValueError(f"labels must be as many as layers, got {len(labels)} for {len(sizes)}")
+    ax = _axes(ax)
+    shown = [range(size) if size <= 10 else [0, 1, 2, size - 3, size - 2, size - 1] for size in sizes]
+    # A layer's units stand around height 0, with room for three dots in the middle of a long layer.
+    heights = [
+        {
+            unit: (len(units) - 1) / 2 - rank + (size > 10) * (0.7 if unit < 3 else -0.7)
+            for rank, unit in enumerate(units)
+        }
+        for size, units in zip(sizes, shown, strict=True)
+    ]
+    tallest = max(max(layer.values()) for layer in heights) + 1
+    gap = max(1.6, 2 * tallest / len(sizes))
+    largest = max(np.abs(matrix).max() for matrix in weights) or 1 if weights is not None else 1
+    for number, (left, right) in enumerate(itertools.pairwise(heights)):
+        for (i, low), (j, high) in itertools.product(left.items(), right.items()):
+            look = {"color": "0.6", "linewidth": 0.8}
+            if weights is not None:
+                weight = weights[number][i][j]
+                look = {"color": "#5e3c99", "linestyle": "-"} if weight > 0 else {"color": "#e66101", "linestyle": "--"}
+                look["linewidth"] = 4 * abs(weight) / largest
+            ax.plot([number * gap, (number + 1) * gap], [low, high], zorder=1, **look)
+    for number, (size, layer) in enumerate(zip(sizes, heights, strict=True)):
+        for height in layer.values():
+            ax.add_patch(plt.Circle((number * gap, height), 0.3, facecolor="white", edgecolor="black", zorder=2))
+        if size > 10:
+            ax.text(number * gap, 0, "⋮", ha="center", va="center", fontsize=14)
+        ax.text(number * gap, -tallest, labels[number], ha="center", va="top")
+    ax.set(xlim=(-0.7, (len(sizes) - 1) * gap + 0.7), ylim=(-tallest - 0.8, tallest), aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def plot_weights(weights, *, limit=None, colorbar=True, ax=None):
+    """Draw a matrix of weights as coloured squares, purple above zero, orange below, the darker the larger.
+
+    Parameters
+    ----------
+    weights : array, shape (rows, columns)
+        The first row is drawn at the top.
+    limit : float, optional
+        The size from which on a weight is darkest, above 0; the largest size there is, if not given.
+    colorbar : bool
+        Draw a bar of the colours with their numbers beside it.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    weights = np.asarray(weights)
+    if weights.ndim != 2:
+        raise ValueError(f"weights must have two dimensions, got shape {weights.shape}")
+    limit = np.abs(weights).max() or 1 if limit is None else limit
+    if not limit > 0:
+        raise ValueError(f"limit must be above 0, got {limit}")
+    ax = _axes(ax)
+    image = ax.imshow(weights, cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
+    if colorbar:
+        ax.figure.colorbar(image, ax=ax)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(False)
+    return ax
+
+
+def plot_curves(curves, x=None, *, xlabel="iteration", ylabel="loss", ax=None):
+    """Draw several curves, each in a colour and a line of its own, with a legend.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence, shape (n,)
+        What the legend calls a curve, and its numbers; a pandas DataFrame will do.
+    x : sequence, shape (n,), optional
+        Where all curves have their numbers; from 0 in steps of 1 if not given.
+    xlabel, ylabel : str
+        What the axes are called.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    lines = itertools.cycle(["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3))])
+    for (name, values), line in zip(curves.items(), lines, strict=False):
+        ax.plot(np.arange(len(values)) if x is None else x, values, linestyle=line, label=str(name))
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+    return ax
+
+
+def plot_paths(loss, paths, *, limits, levels=12, ax=None):
+    """Draw the ways of descents over the contours of a loss of two parameters; a cross marks where each ends.
+
+    Parameters
+    ----------
+    loss : callable
+        Given parameters in an array of shape (..., 2), it returns their losses, shape (...).
+    paths : mapping of str to array, shape (steps + 1, 2)
+        What the legend calls a descent, and where it was.
+    limits : pair of pairs
+        Lowest and highest value of the first parameter, and of the second.
+    levels : int or sequence
+        How many contours, or at which losses.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    mesh = np.meshgrid(*(np.linspace(*ends, 200) for ends in limits))
+    ax.contour(*mesh, loss(np.stack(mesh, axis=-1)), levels, colors="0.75", linewidths=1, linestyles="-")
+    lines, markers = itertools.cycle(["-", "--", "-.", ":"]), itertools.cycle("os^Dv*")
+    for (name, path), line, marker in zip(paths.items(), lines, markers, strict=False):
+        drawn = ax.plot(*np.transpose(path), line, marker=marker, markersize=4, linewidth=1.2, label=str(name))
+        ax.plot(*path[-1], "X", color=drawn[0].get_color(), markeredgecolor="white", markersize=10, zorder=3)
+    ax.set(xlim=limits[0], ylim=limits[1], xlabel="ω₁", ylabel="ω₂")
+    ax.grid(False)
+    if len(paths) > 1:
+        ax.legend()
+    return ax
+
+
+def plot_fits(x, fits, points=None, *, ax=None):
+    """Draw a curve as it was learned, the earliest fit faint and the last one black.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Where the fits have their numbers, in ascending order.
+    fits : array, shape (times, n)
+        What was answered there, the earliest time first.
+    points : pair of arrays, shape (m,), optional
+        The x and y of what it was learned from.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; a new figure if it is not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    fits = np.asarray(fits)
+    if fits.ndim != 2 or fits.shape[1] != len(x):
+        raise ValueError(f"fits must have shape (times, {len(x)}), got {fits.shape}")
+    ax = _axes(ax)
+    if points is not None:
+        ax.plot(*points, "+", color="C0", alpha=0.3 if len(points[0]) > 100 else 1, markersize=4)
+    for darkness, fit in zip(np.linspace(0.1, 1, len(fits)) if len(fits) > 1 else [1], fits, strict=True):
+        ax.plot(x, fit, color="black", alpha=darkness, linewidth=1.5)
+    ax.set(xlabel="x", ylabel="y")
+    return ax
+
+
+def _axes(ax):
+    return plt.subplots()[1] if ax is None else ax
 
 
 def animate(draw, frames, *, alt, labels=None, interval=0.2, figsize=None):

@@ -1,4 +1,4 @@
-"""Loaders: values, places, damaged files, and a network that fails."""
+"""Generators: values, ranges, errors; loaders: values, places, damaged files, and a network that fails."""
 
 import hashlib
 import http.server
@@ -266,3 +266,103 @@ def test_mnist_itself():
     assert digits.y_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert np.bincount(digits.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert digits.x_train.mean() == pytest.approx(33.318421)
+
+
+BOUNDARIES = {
+    "line": ((0, 8), (-4, 3), lambda a, b: 0.8 * a + b - 3),
+    "parabola": ((-5, 5), (-4, 4), lambda a, b: -0.5 * (a - 1) ** 2 + 2 * b + 5),
+    "product": ((-5, 5), (-4, 4), lambda a, b: -0.5 * (a * b - 1) ** 2 + 2 * b + 5),
+}
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_classes_lie_in_their_ranges_on_their_sides(boundary):
+    first, second, g = BOUNDARIES[boundary]
+    x, y = data.make_classes(boundary, 5000, seed=3)
+    assert x.shape == (5000, 2)
+    assert x.dtype == np.float32
+    assert y.shape == (5000,)
+    assert y.dtype == np.int32
+    np.testing.assert_array_equal(y, [int(g(float(a), float(b)) >= 0) for a, b in x])
+    for values, (low, high) in zip(x.T, (first, second), strict=True):
+        assert low <= values.min() < low + 0.01 * (high - low)
+        assert high - 0.01 * (high - low) < values.max() <= high
+        np.testing.assert_allclose(np.histogram(values, 10, (low, high))[0], 500, atol=90)  # spread evenly
+    assert abs(np.corrcoef(x.T)[0, 1]) < 0.06
+
+
+def test_classes_by_the_boundary_have_these_values():
+    x, y = data.make_classes("line", seed=1)
+    np.testing.assert_allclose(x[:2], [[4.094573, 2.653248], [1.153277, 2.640544]], atol=1e-5)
+    assert (len(x), y[:2].tolist(), int(y.sum())) == (1000, [1, 1], 466)
+    assert np.array_equal(x, data.make_classes("line", seed=1)[0])
+    assert not np.array_equal(x, data.make_classes("line", seed=2)[0])
+
+
+def test_spirals_wind_once_into_each_other():
+    x, y = data.make_spirals(4000, noise=0, seed=1)
+    assert x.dtype == np.float32
+    assert (y.dtype, np.bincount(y).tolist()) == (np.int32, [2000, 2000])
+    radius = np.hypot(*x.T)
+    assert 0.1 <= radius.min() < 0.15
+    assert 0.999 < radius.max() <= 1 + 1e-6
+    np.testing.assert_allclose(np.quantile((radius - 0.1) ** 2 / 0.81, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.03)
+    angle = 2 * np.pi * (radius - 0.1) / 0.9 + np.pi * y
+    np.testing.assert_allclose(x, radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]), atol=1e-5)
+    twice = data.make_spirals(4000, turns=2, noise=0, seed=1)[0]
+    angle = 4 * np.pi * (radius - 0.1) / 0.9 + np.pi * y
+    np.testing.assert_allclose(twice, radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]), atol=1e-5)
+    off = data.make_spirals(4000, noise=0.2, seed=1)[0] - x
+    np.testing.assert_allclose(off.std(axis=0), 0.2, atol=0.01)
+    np.testing.assert_allclose(off.mean(axis=0), 0, atol=0.02)
+    assert len(data.make_spirals()[0]) == 1000
+
+
+def test_the_noisy_sine():
+    x, y = data.make_noisy_sine(seed=1)
+    np.testing.assert_array_equal(x, np.linspace(-3, 3, 1000))
+    np.testing.assert_allclose(y - np.sin(x), np.random.default_rng(1).uniform(-0.5, 0.5, size=1000))
+    np.testing.assert_array_equal(data.make_noisy_sine(7, noise=0)[1], np.sin(np.linspace(-3, 3, 7)))
+    assert np.abs(data.make_noisy_sine(noise=2)[1] - np.sin(x)).max() > 1.9
+
+
+def test_the_ten_points_are_the_lecture_s():
+    x, y = data.make_ten_points()
+    np.testing.assert_allclose(x, [-4.5, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 4.5])
+    listed = [0.9819, 0.7973, 1.9737, 0.1838, 1.3180, -0.8361, -0.6591, -2.4701, -2.8122, -6.2512]
+    np.testing.assert_array_equal(y, listed)
+
+
+@pytest.mark.parametrize("make", [lambda seed: data.make_classes("line", 5, seed=seed), data.make_noisy_sine])
+def test_a_generator_goes_on_drawing(make):
+    rng = np.random.default_rng(4)
+    first, second = make(seed=rng), make(seed=rng)
+    np.testing.assert_array_equal(first[1], make(seed=4)[1])
+    assert not all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def test_making_leaves_the_global_generator_alone():
+    before = np.random.get_state()[1].copy()
+    data.make_classes("line")
+    data.make_spirals()
+    data.make_noisy_sine()
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "word"),
+    [
+        (lambda: data.make_classes("circle"), ValueError, "boundary must be one of .*'circle'"),
+        (lambda: data.make_classes("line", 0), ValueError, "m must be at least 1, got 0"),
+        (lambda: data.make_classes("line", 2.5), TypeError, "m must be a whole number of points, got 2.5"),
+        (lambda: data.make_spirals(turns=0), ValueError, "turns must be above 0, got 0"),
+        (lambda: data.make_spirals(noise=-1), ValueError, "noise must be at least 0, got -1"),
+        (lambda: data.make_spirals(noise=float("nan")), ValueError, "noise must be at least 0, got nan"),
+        (lambda: data.make_noisy_sine(0), ValueError, "m must be at least 1"),
+        (lambda: data.make_noisy_sine(noise="big"), TypeError, "noise must be a number, got 'big'"),
+        (lambda: data.make_noisy_sine(noise=-0.5), ValueError, "noise must be at least 0, got -0.5"),
+    ],
+)
+def test_bad_arguments_of_make_are_named(make, error, word):
+    with pytest.raises(error, match=word):
+        make()
