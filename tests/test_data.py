@@ -341,14 +341,6 @@ def test_a_generator_goes_on_drawing(make):
     assert not all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
-def test_making_leaves_the_global_generator_alone():
-    before = np.random.get_state()[1].copy()
-    data.make_classes("line")
-    data.make_spirals()
-    data.make_noisy_sine()
-    np.testing.assert_array_equal(before, np.random.get_state()[1])
-
-
 @pytest.mark.parametrize(
     ("make", "error", "word"),
     [

@@ -319,3 +319,190 @@ def test_a_film_that_is_too_large_says_how_large_and_what_to_do():
 
     with pytest.raises(ValueError, match=r"frames must fit into 1,000,000 bytes of HTML, got 9 that take \d,.*figsize"):
         bundle(range(9), noise, figsize=(4, 4))
+
+
+def tint(ax, point):
+    """The colour, if any, in which the region at ``point`` is filled."""
+    for region in ax.collections:
+        path, offsets = region.get_paths(), region.get_offsets()
+        if region.get_zorder() == 0 and any(p.contains_point(point) for p in path) and len(offsets) == 1:
+            return matplotlib.colors.to_hex(region.get_facecolor()[0])
+    return None
+
+
+def boundary(ax):
+    """The points of the black line between the regions."""
+    lines = [region for region in ax.collections if region.get_zorder() == 3 and len(region.get_paths())]
+    return np.concatenate([path.vertices for line in lines for path in line.get_paths()]) if lines else np.empty((0, 2))
+
+
+def test_each_class_has_its_colour_and_its_marker():
+    x, y = np.array([[0.0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]), np.array([0, 1, 2, 1, 0])
+    ax = plotting.plot_classes(x, y)
+    drawn = {points.get_label(): points for points in ax.collections}
+    assert list(drawn) == ["class 0", "class 1", "class 2"]
+    for number, points in enumerate(drawn.values()):
+        np.testing.assert_array_equal(points.get_offsets(), x[y == number])
+        assert matplotlib.colors.same_color(points.get_facecolor()[0, :3], f"C{number}")
+    assert len({len(points.get_paths()[0].vertices) for points in drawn.values()}) == 3
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x₁", "x₂")
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_the_regions_of_a_probability_meet_at_one_half(shape):
+    x, y = np.array([[-2.0, -2], [2, 2]]), np.array([0, 1])
+    ax = plotting.plot_classes(x, y, lambda points: (1 / (1 + np.exp(1 - points[:, 0]))).reshape(shape))
+    assert tint(ax, (0, -1)) == matplotlib.colors.to_hex("C0")
+    assert tint(ax, (1.9, -1)) == matplotlib.colors.to_hex("C1")
+    np.testing.assert_allclose(boundary(ax)[:, 0], 1, atol=0.02)
+
+
+def test_the_regions_of_scores_meet_where_the_largest_two_are_equal():
+    x, y = np.array([[-2.0, -2], [2, 2]]), np.array([0, 1])
+    ax = plotting.plot_classes(x, y, lambda p: np.stack([-p[:, 0], p[:, 0], 0.5 + p[:, 1]], axis=1))
+    for point, number in (((-1, -1.5), 0), ((1, -1.5), 1), ((0.2, 1.5), 2)):
+        assert tint(ax, point) == matplotlib.colors.to_hex(f"C{number}")
+    first, second = boundary(ax).T
+    scores = np.sort(np.stack([-first, first, 0.5 + second]), axis=0)
+    np.testing.assert_allclose(scores[2], scores[1], atol=0.05)
+
+
+def test_limits_that_are_set_are_kept_and_filled():
+    _, ax = plt.subplots()
+    ax.set(xlim=(-10, 10), ylim=(-20, 20))
+    plotting.plot_classes(np.zeros((1, 2)), np.zeros(1, int), lambda points: points[:, 0], ax=ax)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-10, 10), (-20, 20))
+    assert tint(ax, (9.9, 19.9)) == matplotlib.colors.to_hex("C1")
+
+
+def test_one_answer_everywhere_has_no_boundary():
+    ax = plotting.plot_classes(np.eye(2), np.array([0, 1]), lambda points: np.ones(len(points)))
+    assert tint(ax, (0.5, 0.5)) == matplotlib.colors.to_hex("C1")
+    assert len(boundary(ax)) == 0
+
+
+def test_a_network_has_a_circle_a_unit_and_a_line_a_weight():
+    ax = plotting.plot_network([2, 4, 1])
+    assert (len(ax.patches), len(ax.lines)) == (7, 12)
+    columns = [
+        sum(abs(circle.center[0] - x) < 1e-9 for circle in ax.patches)
+        for x in sorted({c.center[0] for c in ax.patches})
+    ]
+    assert columns == [2, 4, 1]
+    assert [text.get_text() for text in ax.texts] == ["2", "4", "1"]
+    centers = {tuple(np.round(circle.center, 6)) for circle in ax.patches}
+    ends = {tuple(np.round(end, 6)) for line in ax.lines for end in zip(*line.get_data(), strict=True)}
+    assert ends == centers
+
+
+def test_a_long_layer_is_shown_by_its_ends_and_its_number():
+    ax = plotting.plot_network([784, 10, 11], labels=["pixels", "ten", "eleven"])
+    assert len(ax.patches) == 6 + 10 + 6
+    assert [text.get_text() for text in ax.texts] == ["⋮", "pixels", "ten", "⋮", "eleven"]
+    heights = [[c.center[1] for c in ax.patches][i : i + 6] for i in (0, 16)]
+    np.testing.assert_allclose(heights, [[3.2, 2.2, 1.2, -1.2, -2.2, -3.2]] * 2)
+
+
+def test_a_weight_s_line_shows_its_sign_and_size():
+    first, last = np.array([[1.0, -2, 0.5]]), np.array([[4.0], [0], [-1]])
+    ax = plotting.plot_network([1, 3, 1], [first, last])
+    looks = [(line.get_linewidth(), line.get_linestyle(), line.get_color()) for line in ax.lines]
+    assert [width for width, _, _ in looks] == pytest.approx([1, 2, 0.5, 4, 0, 1])
+    for (_, style, color), weight in zip(looks, [*first[0], *last[:, 0]], strict=True):
+        assert (style, color) == (("-", "#5e3c99") if weight > 0 else ("--", "#e66101"))
+    assert [line.get_ydata()[1] for line in ax.lines][:3] == [1, 0, -1]  # from the top, in the matrix's order
+
+
+def test_weights_have_colours_about_zero():
+    ax = plotting.plot_weights([[1.0, -3], [0, 2]])
+    image = ax.images[0]
+    np.testing.assert_array_equal(image.get_array(), [[1, -3], [0, 2]])
+    assert image.get_clim() == (-3, 3)
+    red, _, blue, _ = image.to_rgba(np.array([[3.0]]))[0, 0]
+    assert blue > red, "purple above zero"
+    assert len(ax.figure.axes) == 2, "a bar of colours"
+    plain = plotting.plot_weights(np.zeros((2, 2)), limit=0.5, colorbar=False)
+    assert plain.images[0].get_clim() == (-0.5, 0.5)
+    assert len(plain.figure.axes) == 1
+
+
+def test_curves_have_lines_of_their_own_and_names():
+    ax = plotting.plot_curves({"slow": [3.0, 2, 1], 0.1: [3.0, 1]}, ylabel="error")
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[3, 2, 1], [3, 1]]
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[0, 1, 2], [0, 1]]
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+    assert [text.get_text() for text in ax.get_legend().texts] == ["slow", "0.1"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("iteration", "error")
+    ax = plotting.plot_curves({"a": [1, 2]}, [5, 10], xlabel="epoch")
+    assert (ax.lines[0].get_xdata().tolist(), ax.get_xlabel()) == ([5, 10], "epoch")
+
+
+def test_paths_lie_over_the_contours_of_their_loss():
+    paths = {"first": [[1.0, 1], [0.5, 0.2], [0, 0.1]], "second": np.array([[-1.0, 1], [-0.5, 0]])}
+
+    def bowl(omega):
+        return omega[..., 0] ** 2 + 9 * omega[..., 1] ** 2
+
+    ax = plotting.plot_paths(bowl, paths, limits=((-2, 2), (-1, 1)), levels=[1, 4])
+    for path, line, end in zip(paths.values(), ax.lines[::2], ax.lines[1::2], strict=True):
+        np.testing.assert_array_equal(np.transpose(line.get_data()), path)
+        np.testing.assert_array_equal(np.transpose(end.get_data()), path[-1:])
+    assert len({line.get_linestyle() for line in ax.lines[::2]}) == 2
+    contours = ax.collections[0]
+    for level, path in zip([1, 4], contours.get_paths(), strict=True):
+        np.testing.assert_allclose(bowl(path.vertices), level, atol=0.01)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-2, 2), (-1, 1))
+    assert [text.get_text() for text in ax.get_legend().texts] == ["first", "second"]
+    alone = plotting.plot_paths(bowl, {"": paths["second"]}, limits=((-2, 2), (-1, 1)))
+    assert alone.get_legend() is None
+
+
+def test_fits_darken_with_time():
+    x = np.array([0.0, 1, 2])
+    ax = plotting.plot_fits(x, [x, 2 * x, 3 * x], (x, x + 1))
+    points, *fits = ax.lines
+    np.testing.assert_array_equal(points.get_ydata(), x + 1)
+    for k, line in enumerate(fits, 1):
+        np.testing.assert_array_equal(line.get_data(), [x, k * x])
+    assert [line.get_alpha() for line in fits] == pytest.approx([0.1, 0.55, 1])
+    assert [line.get_alpha() for line in plotting.plot_fits(x, [x]).lines] == [1]
+
+
+@pytest.mark.parametrize(
+    ("draw", "word"),
+    [
+        (
+            lambda: plotting.plot_classes(np.zeros((3, 3)), np.zeros(3, int)),
+            r"x must have shape \(m, 2\), got \(3, 3\)",
+        ),
+        (
+            lambda: plotting.plot_classes(np.zeros((3, 2)), np.zeros(2, int)),
+            "y must be one class for each of the 3 points",
+        ),
+        (lambda: plotting.plot_network([3]), "sizes must be two layers or more"),
+        (lambda: plotting.plot_network([3, 0]), "sizes must be two layers or more"),
+        (lambda: plotting.plot_network([2, 1], [np.zeros((1, 2))]), r"weights must have the shapes \[\(2, 1\)\]"),
+        (lambda: plotting.plot_network([2, 1], labels=["x"]), "labels must be as many as layers, got 1 for 2"),
+        (lambda: plotting.plot_weights(np.zeros(3)), "weights must have two dimensions"),
+        (lambda: plotting.plot_weights(np.eye(2), limit=0), "limit must be above 0, got 0"),
+        (lambda: plotting.plot_fits([0, 1], [[1, 2, 3]]), r"fits must have shape \(times, 2\), got \(1, 3\)"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(draw, word):
+    with pytest.raises(ValueError, match=word):
+        draw()
+
+
+def test_each_picture_takes_axes_and_returns_them():
+    drawings = [
+        lambda ax: plotting.plot_classes(np.eye(2), np.arange(2), lambda points: points[:, 0], ax=ax),
+        lambda ax: plotting.plot_network([1, 1], ax=ax),
+        lambda ax: plotting.plot_weights(np.eye(2), ax=ax),
+        lambda ax: plotting.plot_curves({"a": [1, 2]}, ax=ax),
+        lambda ax: plotting.plot_paths(lambda omega: omega[..., 0], {"a": np.eye(2)}, limits=((0, 1), (0, 1)), ax=ax),
+        lambda ax: plotting.plot_fits([0, 1], np.eye(2), ax=ax),
+    ]
+    for draw in drawings:
+        _, ax = plt.subplots()
+        assert draw(ax) is ax
+        assert ax.has_data() or ax.patches
