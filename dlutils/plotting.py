@@ -280,7 +280,7 @@ def plot_curves(curves, x=None, *, xlabel="iteration", ylabel="loss", ax=None):
 
 
 def plot_paths(loss, paths, *, limits, levels=12, ax=None):
-    """Draw the ways of descents over the contours of a loss of two parameters; a cross marks where each ends.
+    """Draw the ways of descents over the contours of a loss of two parameters; a large mark stands where each ends.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def plot_paths(loss, paths, *, limits, levels=12, ax=None):
     lines, markers = itertools.cycle(["-", "--", "-.", ":"]), itertools.cycle("os^Dv*")
     for (name, path), line, marker in zip(paths.items(), lines, markers, strict=False):
         drawn = ax.plot(*np.transpose(path), line, marker=marker, markersize=4, linewidth=1.2, label=str(name))
-        ax.plot(*path[-1], "X", color=drawn[0].get_color(), markeredgecolor="white", markersize=10, zorder=3)
+        ax.plot(*path[-1], marker, color=drawn[0].get_color(), markeredgecolor="white", markersize=9, zorder=3)
     ax.set(xlim=limits[0], ylim=limits[1], xlabel="ω₁", ylabel="ω₂")
     ax.grid(False)
     if len(paths) > 1:
