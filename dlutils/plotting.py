@@ -146,15 +146,14 @@ def _draw_regions(ax, answer):
     """Tint what ``answer`` gives to each class within the limits of ``ax``, with a line where it changes."""
     limits = *ax.get_xlim(), *ax.get_ylim()
     mesh = np.meshgrid(np.linspace(*limits[:2], 250), np.linspace(*limits[2:], 250))
-    scores = np.asarray(answer(np.stack(mesh, axis=-1).reshape(-1, 2)))
-    scores = scores.reshape(62500, -1)
+    scores = np.asarray(answer(np.stack(mesh, axis=-1).reshape(-1, 2))).reshape(mesh[0].size, -1)
     if scores.shape[1] == 1:
         scores = np.hstack([1 - scores, scores])
     for number, own in enumerate(scores.T):
         lead = (own - np.delete(scores, number, axis=1).max(axis=1)).reshape(mesh[0].shape)
         if lead.max() > 0:
             ax.contourf(*mesh, lead, levels=[0, np.inf], colors=[f"C{number}"], alpha=0.15, zorder=0)
-        if lead.min() < 0 < lead.max():
+        if lead.min() < 0 < lead.max() and (number or scores.shape[1] > 2):  # two classes share one line
             ax.contour(*mesh, lead, levels=[0], colors="black", linewidths=2, zorder=3)
     ax.set(xlim=limits[:2], ylim=limits[2:])
 
@@ -284,8 +283,9 @@ def plot_paths(loss, paths, *, limits, levels=12, ax=None):
 
     Parameters
     ----------
-    loss : callable
-        Given parameters in an array of shape (..., 2), it returns their losses, shape (...).
+    loss : callable or array, shape (rows, columns)
+        Given parameters in an array of shape (..., 2), it returns their losses, shape (...). As an array: the losses
+        themselves, evenly spaced between the limits, a row for each value of the second parameter.
     paths : mapping of str to array, shape (steps + 1, 2)
         What the legend calls a descent, and where it was.
     limits : pair of pairs
@@ -300,8 +300,10 @@ def plot_paths(loss, paths, *, limits, levels=12, ax=None):
     matplotlib.axes.Axes
     """
     ax = _axes(ax)
-    mesh = np.meshgrid(*(np.linspace(*ends, 200) for ends in limits))
-    ax.contour(*mesh, loss(np.stack(mesh, axis=-1)), levels, colors="0.75", linewidths=1, linestyles="-")
+    rows, columns = (200, 200) if callable(loss) else np.shape(loss)
+    mesh = np.meshgrid(np.linspace(*limits[0], columns), np.linspace(*limits[1], rows))
+    losses = loss(np.stack(mesh, axis=-1)) if callable(loss) else loss
+    ax.contour(*mesh, losses, levels, colors="0.75", linewidths=1, linestyles="-")
     lines, markers = itertools.cycle(["-", "--", "-.", ":"]), itertools.cycle("os^Dv*")
     for (name, path), line, marker in zip(paths.items(), lines, markers, strict=False):
         drawn = ax.plot(*np.transpose(path), line, marker=marker, markersize=4, linewidth=1.2, label=str(name))

@@ -457,6 +457,13 @@ def test_paths_lie_over_the_contours_of_their_loss():
     assert alone.get_legend() is None
 
 
+def test_contours_can_be_drawn_from_losses_at_hand():
+    first, second = np.meshgrid(np.linspace(-2, 2, 90), np.linspace(-1, 1, 70))
+    ax = plotting.plot_paths(first + 3 * second, {"": [[0, 0]]}, limits=((-2, 2), (-1, 1)), levels=[0.5])
+    (line,) = ax.collections[0].get_paths()
+    np.testing.assert_allclose(line.vertices @ [1, 3], 0.5, atol=1e-6)
+
+
 def test_fits_darken_with_time():
     x = np.array([0.0, 1, 2])
     ax = plotting.plot_fits(x, [x, 2 * x, 3 * x], (x, x + 1))
