@@ -419,11 +419,13 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     ):
         assert part in here
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
-    assert "2 numbers: 1 agrees, 1 differs." in listed
+    assert "2 claims that are compared: 1 differs from what was measured, 1 agrees." in listed
+    assert listed.index("What did not hold") < listed.index("≠ differs") < listed.index("What held")
+    assert listed.index("What held") < listed.index("✓ agrees")
     assert listed.count('href="chapter.html#said-chapter-1"') == 2
     assert "✓ agrees" in listed
     assert "% said-and-measured" in index.read_text(), "the source is not touched"
-    assert "The lectures gave" in listed
+    assert "The lectures made" in listed
     assert "Other sources" not in listed
     chapter.cells.append(nbformat.v4.new_code_cell(RECORD_OF_A_SOURCE))
     nbformat.write(chapter, path)
@@ -435,8 +437,9 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     ]
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
     assert (
-        "The lectures gave 2 numbers: 1 agrees, 1 differs. Other sources gave 1 number: 0 agree, 1 differs." in listed
-    )
+        "The lectures made 2 claims that are compared: 1 differs from what was measured, 1 agrees. "
+        "Other sources made 1 claim that is compared: 1 differs from what was measured, 0 agree."
+    ) in " ".join(listed.split())
     assert listed.count('href="chapter.html#said-chapter-2"') == 1, "what is not compared is not listed"
 
 

@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, notebooks
+from tools import exercises, notebooks, terms
 from tools.notebooks import BUILD, ROOT
 
 import nbformat
@@ -30,6 +30,7 @@ EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
 STAMP = ".built-from"
 FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what somebody said
 SHOW_CODE = "show-code"  # tag of a cell that draws and whose source stays open on the page
+GLOSSARY = "book/glossary.md"
 FINDINGS = "% said-and-measured"  # the line of a page in whose place all of them are listed
 
 
@@ -171,27 +172,36 @@ def finding_row(record, label):
 
 
 def findings_page(source, chapters):
-    """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker."""
-    sections, compared = [], []
+    """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker.
+
+    What differs stands first: one looks for it.
+    """
+    compared = []
     for name, notebook in chapters:
-        rows = []
         for number, records in enumerate(findings_of(notebook).values(), 1):
-            records = [record for record in records if "agrees" in record]
-            rows += [finding_row(record, f"said-{name}-{number}") for record in records]
-            compared += records
-        if rows:
-            head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
-            sections.append(f"## [{exercises.title_of(notebook)}]({name}.ipynb)\n\n" + "\n".join([*head, *rows]))
+            compared += [(name, notebook, number, record) for record in records if "agrees" in record]
     counts = []
     for key, who in (("lecture", "The lectures"), ("source", "Other sources")):
-        verdicts = [record["agrees"] for record in compared if key in record]
+        verdicts = [record["agrees"] for *_, record in compared if key in record]
         agree, differ = verdicts.count(True), verdicts.count(False)
         if verdicts:
-            numbers = f"{len(verdicts)} number{'s' * (len(verdicts) != 1)}"
-            verbs = f"{agree} agree{'s' * (agree == 1)}, {differ} differ{'s' * (differ == 1)}"
-            counts.append(f"{who} gave {numbers}: {verbs}.")
-    listed = "\n\n".join([" ".join(counts), *sections])
-    return source.replace(FINDINGS, listed or "None is recorded yet.")
+            claims = f"{len(verdicts)} claim{'s that are' if len(verdicts) != 1 else ' that is'}"
+            verbs = f"{differ} differ{'s' * (differ == 1)} from what was measured, {agree} agree{'s' * (agree == 1)}"
+            counts.append(f"{who} made {claims} compared: {verbs}.")
+    sections = []
+    for heading, agrees in (("What did not hold", False), ("What held", True)):
+        tables = []
+        for name, notebook in chapters:
+            rows = [
+                finding_row(record, f"said-{name}-{number}")
+                for other, _, number, record in compared
+                if other == name and record["agrees"] is agrees
+            ]
+            if rows:
+                head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
+                tables.append(f"### [{exercises.title_of(notebook)}]({name}.ipynb)\n\n" + "\n".join([*head, *rows]))
+        sections += [f"## {heading}", *tables] if tables else []
+    return source.replace(FINDINGS, "\n\n".join([" ".join(counts), *sections]) if compared else "None is recorded yet.")
 
 
 def fold(cell, tag, what):
@@ -268,6 +278,8 @@ def stage(results, solutions=True):
         if FINDINGS in source.splitlines():
             named = [(path.stem, notebook) for path, notebook in chapters.items()]
             page.write_text(findings_page(source, named), "utf-8")
+    if (folder / GLOSSARY).is_file():
+        terms.link(chapters.values(), folder / GLOSSARY)
     for path, notebook in chapters.items():
         notebooks.write(page_of(notebook, path.stem, solutions), folder / path.relative_to(ROOT))
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
