@@ -293,7 +293,7 @@ def lean(cells, ends, *, there=frozenset()):
     live, seen, chosen = set(), set(), []
     for place in reversed(range(len(cells))):
         uses = cells[place]
-        if place in ends or (uses.binds | changed(uses)) & live or ("*" in uses.binds and live - named):
+        if place in ends or uses.binds & live or changed(uses) & live or ("*" in uses.binds and live - named):
             chosen.insert(0, place)
             live -= uses.surely
             live |= closed(uses.later, behind) - uses.surely

@@ -68,7 +68,12 @@ def slots_of(notebook):
 
 
 def ways_of(task, slots, cells, imports, below=()):
-    """The ways to run ``task``, the quickest first.
+    """The ways to run ``task``, the quickest first; see ``each_way``."""
+    return list(each_way(task, slots, cells, imports, below))
+
+
+def each_way(task, slots, cells, imports, below=()):
+    """The ways to run ``task``, the quickest first, one by one: to find them takes a while, too.
 
     Parameters
     ----------
@@ -83,9 +88,9 @@ def ways_of(task, slots, cells, imports, below=()):
     below : sequence of Cell
         The student's other cells; one is run where it alone defines what is missing.
 
-    Returns
-    -------
-    list of Way
+    Yields
+    ------
+    Way
     """
     there = set(dir(builtins)) | {"get_ipython", "display", "__name__"}
     there = there.union(*(uses_of(source).binds for source in imports))
@@ -109,23 +114,24 @@ def ways_of(task, slots, cells, imports, below=()):
     def way(why, before, cells):
         return Way(why, [*before, *cells], [names[id(cell)] for cell in before if id(cell) in names])
 
-    answer = [cell for cell in cells if cell.kind == "answer"]
-    first, _ = chosen([each for slot in slots for each in (*slot.versions, slot.cell, *slot.added)], cells)
-    all_theirs = [each for slot in slots for each in (slot.cell, *slot.versions, *slot.added)]
-    theirs, data = chosen(all_theirs, cells)
-    bare, _ = chosen([slot.cell for slot in slots], answer)
-    ways = [
-        way("", first, cells),
-        way("with the student's own versions of the cells above it", theirs, cells),
-        way("without the cells that the student added", bare, answer),
-    ]
-    if data:
-        leant = set(map(id, theirs))
-        whole = [cell for cell in all_theirs if id(cell) in leant or not cell.draws]
-        quiet = [dataclasses.replace(cell, kind="earlier") if cell.kind == "own" else cell for cell in whole]
-        ways.append(Way(WHOLE, [*quiet, *cells], [slot.name for slot in slots]))
+    def found():
+        """The ways, of which some may be alike."""
+        first, _ = chosen([each for slot in slots for each in (*slot.versions, slot.cell, *slot.added)], cells)
+        yield way("", first, cells)
+        all_theirs = [each for slot in slots for each in (slot.cell, *slot.versions, *slot.added)]
+        theirs, data = chosen(all_theirs, cells)
+        yield way("with the student's own versions of the cells above it", theirs, cells)
+        answer = [cell for cell in cells if cell.kind == "answer"]
+        bare, _ = chosen([slot.cell for slot in slots], answer)
+        yield way("without the cells that the student added", bare, answer)
+        if data:
+            leant = set(map(id, theirs))
+            whole = [cell for cell in all_theirs if id(cell) in leant or not cell.draws]
+            quiet = [dataclasses.replace(cell, kind="earlier") if cell.kind == "own" else cell for cell in whole]
+            yield Way(WHOLE, [*quiet, *cells], [slot.name for slot in slots])
+
     kept = []
-    for each in ways:
+    for each in found():
         if not any(each.cells == other.cells for other in kept):
             kept.append(each)
-    return kept
+            yield each
