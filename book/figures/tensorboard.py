@@ -1,7 +1,8 @@
 """Takes tensorboard.png, for the chapter on graphs: python book/figures/tensorboard.py
 
-Trains its network twice, writes the events of each into a folder of its own, starts TensorBoard on a free port of this
-machine alone, and takes a picture of its page. It needs playwright, with Chromium at CHROMIUM or playwright's own.
+Trains its network twice, writes the events of each into a folder of its own, starts
+TensorBoard on a free port of this machine alone, and takes a picture of its page. It
+needs playwright, and Chromium: the program that CHROMIUM names, or the system's.
 """
 
 import os
@@ -26,10 +27,11 @@ PATIENCE = 60  # seconds, for TensorBoard to answer and for its page to be drawn
 
 
 def write_events(folder, rate, steps=300):
-    """Train a 2-10-1 network by gradient descent, as the chapter does; log the loss and the hidden weights."""
+    """Train the chapter's network; log its loss, its hidden weights and its graph."""
     points, sides = data.make_classes("parabola", seed=1)
     targets = sides[:, None].astype("float32")
     tf.random.set_seed(1)
+    cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
     shapes = (2, 10), (10,), (10, 1), (1,)
     variables = [tf.Variable(tf.random.normal(shape, stddev=0.1)) for shape in shapes]
 
@@ -38,13 +40,15 @@ def write_events(folder, rate, steps=300):
         with tf.GradientTape() as tape:
             hidden = tf.tanh(points @ variables[0] + variables[1])
             logits = hidden @ variables[2] + variables[3]
-            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits))
-        for variable, slope in zip(variables, tape.gradient(loss, variables), strict=True):
+            loss = tf.reduce_mean(cross_entropy(labels=targets, logits=logits))
+        slopes = tape.gradient(loss, variables)
+        for variable, slope in zip(variables, slopes, strict=True):
             variable.assign_sub(rate * slope)
         return loss
 
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default():
+        tf.summary.graph(descend.get_concrete_function().graph)
         for step in range(steps):
             loss = descend()
             if step % 10 == 0:
@@ -78,12 +82,14 @@ def wait_for(address, process):
 def take(address, path):
     """A picture of TensorBoard's page, once its charts are drawn."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium
+        browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            page = browser.new_page(viewport={"width": 1000, "height": 860})
+            page = browser.new_page(viewport={"width": 1000, "height": 1100})
             page.goto(f"{address}/?darkMode=false#timeseries")
             page.wait_for_selector("line-chart", timeout=1000 * PATIENCE)
-            page.get_by_role("button", name="Settings").last.click()  # closes the pane of settings
+            # The pane of settings, which is open, is closed.
+            page.get_by_role("button", name="Settings").last.click()
             page.mouse.move(5, 500)
             page.wait_for_timeout(4000)  # while the charts find their size
             page.screenshot(path=path)
@@ -96,9 +102,10 @@ def main():
         for rate in (0.1, 1.0):
             write_events(Path(logs) / f"rate {rate:g}", rate)
         port = free_port()
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", "127.0.0.1"]
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", logs]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([*command, "--port", str(port)], cwd=logs, **quiet)
+        process = subprocess.Popen(command, cwd=logs, **quiet)
         try:
             wait_for(f"http://127.0.0.1:{port}", process)
             take(f"http://127.0.0.1:{port}", PICTURE)
@@ -113,5 +120,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.remove(str(Path(__file__).resolve().parent))  # where this file would pass for the package of its name
+    # In its folder this file would pass for the package of the same name.
+    sys.path.remove(str(Path(__file__).resolve().parent))
     main()
