@@ -1,6 +1,7 @@
 """Running, caching and building, on a book of one page and one chapter of its own."""
 
 import asyncio
+import base64
 import copy
 import html
 import os
@@ -522,6 +523,16 @@ def test_one_source_gives_the_book_the_site_without_solutions_and_the_students_n
     assert OTHER in full
     assert SOLUTION not in full
     assert OTHER not in without + handed_out
+
+
+def test_a_picture_of_the_book_travels_in_the_notebook_that_is_handed_out(small_book):
+    (small_book / "book" / "figures").mkdir()
+    (small_book / "book" / "figures" / "a.png").write_bytes(b"a picture")
+    cell = nbformat.v4.new_markdown_cell("![a, b (c)](figures/a.png) and ![](https://x.org/b.png) ![](figures/no.png)")
+    student.carry_pictures(cell)
+    assert cell.source == "![a, b (c)](attachment:a.png) and ![](https://x.org/b.png) ![](figures/no.png)"
+    assert cell.attachments == {"a.png": {"image/png": base64.b64encode(b"a picture").decode()}}
+    nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
 
 
 def test_a_site_that_would_give_an_answer_away_is_not_made(book_with_an_exercise, capsys, monkeypatch):

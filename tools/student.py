@@ -7,9 +7,12 @@ words what the website shows of captions, numbers and references.
 """
 
 import argparse
+import base64
 import copy
 import hashlib
 import json
+import mimetypes
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -21,6 +24,7 @@ import nbformat
 
 STUDENT, LAB = notebooks.BUILD / "student", notebooks.ROOT / "lab"
 TEMPLATES = Path(__file__).with_name("templates")
+PICTURE = re.compile(r"(!\[[^\]]*\]\()([\w./-]+)(?=\))")
 MADE = ".made.json"  # in LAB: what the copies were when they were made
 HOW = (
     " Where `# YOUR CODE HERE` stands, write your answer, and then run the cell below it: it says what is wrong, and "
@@ -44,7 +48,25 @@ def edition(notebook, book, solutions=False):
     about += " Cells of nothing but `assert` or `findings` test what the text says: run them, skip them in reading."
     about += "" if solutions else HOW
     made.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {about}", id="about"))
-    return book.in_words(made)
+    made = book.in_words(made)
+    for cell in made.cells:
+        if cell.cell_type == "markdown":
+            carry_pictures(cell)
+    return made
+
+
+def carry_pictures(cell):
+    """Put the pictures of the book's folder that ``cell`` shows into it: the notebook will stand elsewhere."""
+
+    def carried(found):
+        path = notebooks.ROOT / "book" / found[2]
+        if not path.is_file():
+            return found[0]
+        kind = mimetypes.guess_type(path.name)[0]
+        cell.setdefault("attachments", {})[path.name] = {kind: base64.b64encode(path.read_bytes()).decode()}
+        return f"{found[1]}attachment:{path.name}"
+
+    cell.source = PICTURE.sub(carried, cell.source)
 
 
 def page(template, **what):
