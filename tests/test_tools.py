@@ -434,8 +434,8 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     assert book.main([]) == 0
     lines = BeautifulSoup(page(small_book), "html.parser").find(id="said-chapter-2").get_text().split("\n")
     assert [line for line in lines if line.startswith("The share")] == [
-        "The share: LeCun et al. [1998] said 5 %, we measured 6 %. ≠ differs",
-        "The share: LeCun et al. [1998] said 5 %. That is of other data than this page’s, so nothing is compared.",
+        "The share: LeCun et al. [1998c] said 5 %, we measured 6 %. ≠ differs",
+        "The share: LeCun et al. [1998c] said 5 %. That is of other data than this page’s, so nothing is compared.",
     ]
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
     assert (
