@@ -4,6 +4,7 @@ import html
 import numbers
 
 MIME = "application/vnd.dlutils.finding+json"
+NEITHER = ("under a condition", "no clear difference")  # what a claim may be found to be besides right and wrong
 
 
 def said_and_measured(what, *, said, measured, agrees, row, lecture=None, source=None, only_if=True):
@@ -15,8 +16,10 @@ def said_and_measured(what, *, said, measured, agrees, row, lecture=None, source
         What the number is; one line, like all texts here.
     said, measured : str
         The two numbers, with their units, as they are to be printed.
-    agrees : bool
-        Whether the measurement bears out what was said, decided by the chapter's own numbers.
+    agrees : bool or str
+        Whether the measurement bears out what was said, decided by the chapter's own numbers; or, in words,
+        "under a condition", if it does so only then and ``measured`` tells with and without, or "no clear difference",
+        if what was said to differ does so by less than can be told from chance.
     row : int or str
         The row of the list of the lectures' contents to which this belongs, such as 17 or "18a".
     lecture, source : str
@@ -28,8 +31,8 @@ def said_and_measured(what, *, said, measured, agrees, row, lecture=None, source
     Raises
     ------
     TypeError, ValueError
-        If a text is not one non-empty line, ``lecture`` and ``source`` are both given or both missing, or ``agrees``
-        or ``only_if`` is neither True nor False.
+        If a text is not one non-empty line, ``lecture`` and ``source`` are both given or both missing, ``agrees`` is
+        none of the four, or ``only_if`` is neither True nor False.
     """
     if (lecture is None) == (source is None):
         given = "neither" if lecture is None else "both"
@@ -42,13 +45,17 @@ def said_and_measured(what, *, said, measured, agrees, row, lecture=None, source
             raise TypeError(f"{name} must be a str, got {type(text).__name__}")
         if not text.strip() or "\n" in text:
             raise ValueError(f"{name} must be one line of text, got {text!r}")
-    for name, flag in (("agrees", agrees), ("only_if", only_if)):
-        if str(flag) not in ("True", "False"):  # NumPy's bool, too
+    in_words = isinstance(agrees, str)
+    if in_words and agrees not in NEITHER:
+        raise ValueError(f"agrees must be True, False or one of {NEITHER}, got {agrees!r}")
+    for name, flag in (("agrees", in_words or agrees), ("only_if", only_if)):
+        if isinstance(flag, str) or str(flag) not in ("True", "False"):  # NumPy's bool, too
             raise TypeError(f"{name} must be True or False, got {flag!r}")
     record = {name: str(text) for name, text in texts.items()}
     if only_if:
-        record["agrees"] = bool(agrees)
-        line = f"{what}: the {kind} said {said}, measured here {measured}: {'agrees' if agrees else 'differs'}"
+        record["agrees"] = agrees if in_words else bool(agrees)
+        verdict = agrees if in_words else "agrees" if agrees else "differs"
+        line = f"{what}: the {kind} said {said}, measured here {measured}: {verdict}"
     else:
         del record["measured"]
         line = f"{what}: the {kind} said {said}, of other data than these, so nothing is compared"

@@ -35,6 +35,19 @@ def test_agreement_may_come_from_numpy(monkeypatch, agrees):
     assert bundle[findings.MIME]["agrees"] is True
 
 
+@pytest.mark.parametrize("agrees", findings.NEITHER)
+def test_a_verdict_may_be_neither_yes_nor_no(monkeypatch, agrees):
+    bundle = published(monkeypatch, agrees=agrees)
+    assert bundle["text/plain"] == f"the loss: the lecture said 1 < 2, measured here 2: {agrees}"
+    assert bundle[findings.MIME]["agrees"] == agrees
+
+
+@pytest.mark.parametrize("agrees", ["True", "", "unclear"])
+def test_a_verdict_in_other_words_is_refused(agrees):
+    with pytest.raises(ValueError, match=r"^agrees must be True, False or one of"):
+        findings.said_and_measured(**GOOD | {"agrees": agrees})
+
+
 @pytest.mark.parametrize("only_if", [False, np.False_])
 def test_nothing_is_recorded_where_other_data_were_measured(monkeypatch, only_if):
     bundle = published(monkeypatch, PAGE, only_if=only_if, agrees=True)
@@ -56,7 +69,8 @@ def test_a_text_that_is_none_is_named(name, only_if):
 @pytest.mark.parametrize("name", ["agrees", "only_if"])
 @pytest.mark.parametrize("flag", [None, 1, "yes", np.array([True, False])])
 def test_what_is_neither_true_nor_false_is_named(name, flag):
-    with pytest.raises(TypeError, match=rf"^{name} must be True or False"):
+    error = ValueError if name == "agrees" and isinstance(flag, str) else TypeError
+    with pytest.raises(error, match=rf"^{name} must be True(,| or) False"):
         findings.said_and_measured(**GOOD | {name: flag})
 
 

@@ -14,6 +14,7 @@ import textwrap
 import time
 from pathlib import Path
 
+from dlutils import findings
 from tools import book, exercises, faults, notebooks, seeds, strip, student, words
 
 import nbformat
@@ -420,27 +421,26 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
     ):
         assert part in here
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
-    assert "2 claims that are compared: 1 differs from what was measured, 1 agrees." in listed
+    assert "Comparisons with what the lectures said: 2. Of these 1 differs, 1 agrees." in " ".join(listed.split())
     told = BeautifulSoup(listed, "html.parser").find("article").get_text()
     order = [told.index(part) for part in ("What did not hold", "≠ differs", "What held", "✓ agrees")]
     assert order == sorted(order), "one looks for what did not hold"
     assert listed.count('href="chapter.html#said-chapter-1"') == 2
     assert "✓ agrees" in listed
     assert "% said-and-measured" in index.read_text(), "the source is not touched"
-    assert "The lectures made" in listed
-    assert "Other sources" not in listed
+    assert "other sources" not in listed
     chapter.cells.append(nbformat.v4.new_code_cell(RECORD_OF_A_SOURCE))
     nbformat.write(chapter, path)
     assert book.main([]) == 0
     lines = BeautifulSoup(page(small_book), "html.parser").find(id="said-chapter-2").get_text().split("\n")
     assert [line for line in lines if line.startswith("The share")] == [
-        "The share: LeCun et al. [1998] said 5 %, we measured 6 %. ≠ differs",
-        "The share: LeCun et al. [1998] said 5 %. That is of other data than this page’s, so nothing is compared.",
+        "The share: LeCun et al. [1998c] said 5 %, we measured 6 %. ≠ differs",
+        "The share: LeCun et al. [1998c] said 5 %. That is of other data than this page’s, so nothing is compared.",
     ]
     listed = (small_book / "_build" / "html" / "book" / "index.html").read_text("utf-8")
     assert (
-        "The lectures made 2 claims that are compared: 1 differs from what was measured, 1 agrees. "
-        "Other sources made 1 claim that is compared: 1 differs from what was measured, 0 agree."
+        "Comparisons with what the lectures said: 2. Of these 1 differs, 1 agrees. "
+        "Comparisons with what other sources said: 1. Of these 1 differs."
     ) in " ".join(listed.split())
     assert listed.count('href="chapter.html#said-chapter-2"') == 1, "what is not compared is not listed"
 
@@ -590,6 +590,26 @@ def test_numbers_and_titles_in_words_are_those_of_the_website(small_book):
 
 def test_a_page_of_findings_without_any_says_so(small_book):
     assert book.findings_page("% said-and-measured", []) == "None is recorded yet."
+
+
+def test_every_verdict_has_its_place_on_the_page_of_findings():
+    assert set(findings.NEITHER) | {True, False} == set(book.VERDICTS), "what can be recorded can be shown"
+    record = {"what": "a", "said": "1", "measured": "2", "lecture": "lee2018deep", "row": "1"}
+    verdicts = [True, "no clear difference", False, "under a condition", False]
+    outputs = [
+        nbformat.v4.new_output("display_data", {book.FINDING: record | {"agrees": agrees}}) for agrees in verdicts
+    ]
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell("1", outputs=outputs)]
+    listed = book.findings_page("% said-and-measured", [("chapter", nbformat.v4.new_notebook(cells=cells))])
+    assert listed.startswith(
+        "Comparisons with what the lectures said: 5. "
+        "Of these 2 differ, 1 holds under a condition, 1 is not clear, 1 agrees."
+    )
+    for before, (verdict, heading, _) in zip((0, 2, 3, 4), book.VERDICTS.values(), strict=True):
+        above, below = listed.split(f"## {heading}\n")
+        assert above.count("[a](#said-chapter-1)") == before, f"{heading}: in its order"
+        assert below.split("\n## ")[0].count(f"| {verdict} |") == 2 - bool(before), heading
+    assert listed.count("[a](#said-chapter-1)") == len(verdicts), "each once"
 
 
 def test_a_build_that_fails_says_where_and_leaves_the_site_as_it_was(small_book, capsys):

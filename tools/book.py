@@ -149,8 +149,22 @@ def plain(text):
     return re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", text)
 
 
+# By what a record says of agreement: its sign and verdict, the heading under which all such stand, and how they are
+# counted, one and several. What differs stands first: one looks for it.
+VERDICTS = {
+    False: ("≠ differs", "What did not hold", ("differs", "differ")),
+    "under a condition": (
+        "✓ under a condition",
+        "What held under a condition",
+        ("holds under a condition", "hold under a condition"),
+    ),
+    "no clear difference": ("± no clear difference", "What could not be told", ("is not clear", "are not clear")),
+    True: ("✓ agrees", "What held", ("agrees", "agree")),
+}
+
+
 def verdict(record):
-    return "✓ agrees" if record["agrees"] else "≠ differs"
+    return VERDICTS[record["agrees"]][0]
 
 
 def finding_line(record):
@@ -172,30 +186,25 @@ def finding_row(record, label):
 
 
 def findings_page(source, chapters):
-    """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker.
-
-    What differs stands first: one looks for it.
-    """
+    """``source`` with the findings of all ``chapters``, (name, notebook) in their order, in place of its marker."""
     compared = []
     for name, notebook in chapters:
         for number, records in enumerate(findings_of(notebook).values(), 1):
             compared += [(name, notebook, number, record) for record in records if "agrees" in record]
     counts = []
-    for key, who in (("lecture", "The lectures"), ("source", "Other sources")):
+    for key, who in (("lecture", "the lectures"), ("source", "other sources")):
         verdicts = [record["agrees"] for *_, record in compared if key in record]
-        agree, differ = verdicts.count(True), verdicts.count(False)
+        numbers = [f"{n} {words[n != 1]}" for agrees, (*_, words) in VERDICTS.items() if (n := verdicts.count(agrees))]
         if verdicts:
-            claims = f"{len(verdicts)} claim{'s that are' if len(verdicts) != 1 else ' that is'}"
-            verbs = f"{differ} differ{'s' * (differ == 1)} from what was measured, {agree} agree{'s' * (agree == 1)}"
-            counts.append(f"{who} made {claims} compared: {verbs}.")
+            counts.append(f"Comparisons with what {who} said: {len(verdicts)}. Of these {', '.join(numbers)}.")
     sections = []
-    for heading, agrees in (("What did not hold", False), ("What held", True)):
+    for agrees, (_, heading, _) in VERDICTS.items():
         tables = []
         for name, notebook in chapters:
             rows = [
                 finding_row(record, f"said-{name}-{number}")
                 for other, _, number, record in compared
-                if other == name and record["agrees"] is agrees
+                if other == name and record["agrees"] == agrees
             ]
             if rows:
                 head = ["| what | said | measured here | verdict |", "|---|---|---|---|"]
