@@ -481,6 +481,33 @@ def test_tensorflow_works_in_a_copy(tmp_path):
     assert {new: result[:2] for new, result in found.items()} == FATES
 
 
+SESSION = [
+    code(
+        """
+        with tf.Graph().as_default():
+            x = tf.compat.v1.placeholder(tf.float32, (2, 2))
+            product = tf.matmul(x, x) + 1
+            session = tf.compat.v1.Session()
+        first = session.run(product, {x: np.eye(2)})
+        """
+    ),
+    check("assert first.sum() == 6"),
+    code("later = session.run(product, {x: np.full((2, 2), 3)})"),
+    check("assert later.sum() == 76"),
+]
+
+
+def test_a_session_works_in_a_copy(tmp_path):
+    made = chapter(*SESSION, imports="import numpy as np\nimport tensorflow as tf")
+    fates = {
+        "product = tf.matmul(x, x) + 2": ("caught", 3),
+        "later = session.run(product, {x: np.full((2, 2), 4)})": ("caught", 5),
+        "later = session.run(product, {x: np.full((2, 3), 3)})": ("raised", 4),
+    }
+    found = results_of(made, tmp_path, wanted=list(fates))
+    assert {new: result[:2] for new, result in found.items()} == fates
+
+
 def start(folder, *arguments, **options):
     command = [sys.executable, "-m", "tools.mutants", folder / "chapter.ipynb", "--jobs", "1", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

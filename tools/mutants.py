@@ -231,8 +231,16 @@ class _Stage:
         polymorphic_function.Function.__init__ = without_xla
         nothing = tf.function(tf.timestamp, autograph=False).get_concrete_function()
         nothing()
+        calls = [nothing]
+        if any("compat.v1" in source for source in self.sources):  # sessions share a pool of their own
+            with tf.Graph().as_default():
+                now = tf.timestamp()
+                session = tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(inter_op_parallelism_threads=1))
+            session.run(now)
+            calls.append(lambda: session.run(now))
         _go_on_in_a_copy()
-        _fill(nothing)
+        for call in calls:
+            _fill(call)
 
     # Copies
 
