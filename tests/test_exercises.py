@@ -7,6 +7,7 @@ import contextlib
 import io
 import linecache
 import os
+import sys
 import tomllib
 
 from tools import exercises, leaning, marking, notebooks, plans, student, words
@@ -17,6 +18,14 @@ import pytest
 ANSWERS = notebooks.ROOT / "tests" / "answers"
 CHAPTERS = [path for path in notebooks.chapters() if exercises.tasks_of(notebooks.read(path))]
 LEAST = {"right": 2, "wrong": 2}  # answers that each task is tried with
+
+
+@pytest.fixture(autouse=True)
+def a_precision_of_its_own():
+    """A chapter may tell Keras to compute in float64: here, many share a process."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_floatx("float32")
 
 
 def by_name(path):
