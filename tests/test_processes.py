@@ -6,24 +6,24 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import nbformat
+from tools import mutants, notebooks
+
+import psutil
 import pytest
 
-CHAPTER = Path(__file__).parents[1] / "book" / "beyond_one_machine.ipynb"
-TEAM = "with team(2) as"
+CHAPTER = notebooks.ROOT / "book" / "beyond_one_machine.ipynb"
 
 
 def cells(until):
-    """The chapter's own code before the cell that holds a text, checks and figures aside."""
+    """The chapter's own code before the cell that holds a text, checks and figures aside; and that cell."""
     kept = []
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if cell.cell_type != "code" or "check" in cell.metadata.get("tags", []):
+    for cell in notebooks.read(CHAPTER).cells:
+        if cell.cell_type != "code" or mutants.is_check(cell):
             continue
         if until in cell.source:
             return kept, cell.source
-        if "mystnb" not in cell.metadata:
+        if not mutants.draws(cell):
             kept.append(cell.source)
     raise AssertionError(f"no cell of {CHAPTER.name} holds {until!r}")
 
@@ -38,21 +38,14 @@ def wait_until(true, limit=60):
 
 def running(folder):
     """Command lines of the processes that run a program in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes()
-        except OSError:  # it has ended meanwhile
-            continue
-        if str(folder).encode() in line and b"worker.py" in line:
-            found.append(line)
-    return found
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if str(folder) in line and "worker.py" in line]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_an_interrupted_or_killed_notebook_leaves_no_process_and_no_folder(tmp_path, name):
-    before, team = cells(TEAM)
+    before, team = cells("with team(2) as")
     script = tmp_path / "notebook.py"
     script.write_text("\n\n".join([*before, "print('begin', flush=True)", team]))
     scratch = tmp_path / "scratch"
