@@ -284,7 +284,7 @@ class TestFlow:
 # Runs. Each is a process of its own, as running a notebook makes that process the notebook's.
 
 RUN = """
-import json, os, sys
+import json, os, sys, traceback
 from pathlib import Path
 from tools import mutants, notebooks
 
@@ -299,8 +299,8 @@ memory = options.pop("memory", 2**30)
 try:
     some = [mutant for mutant in mutants.mutants_of(notebook) if wanted is None or mutant.new in wanted]
     results, _ = mutants.tried(path, notebook, some, jobs=2, memory=memory, **options)
-except notebooks.ChapterError as error:
-    complain(str(error))
+except BaseException:  # told here, as stderr leads nowhere
+    complain(traceback.format_exc())
     os._exit(1)
 say(json.dumps([[mutant.new, result] for mutant, result in results.items()]))
 os._exit(0)

@@ -205,9 +205,10 @@ class _Stage:
 
     # TensorFlow. A copy of a process has none of its threads. Ops that are called one by one do not miss them. A
     # tf.function does: it is put into the queue of a thread pool, and XLA compiles in a pool of its own, so both would
-    # wait for ever. So XLA is left out, which changes results by rounding only, and each pool has one thread. Then we
-    # go on in a copy, where that thread is gone, and fill its queue with calls that wait for ever. Where a queue is
-    # full, TensorFlow runs what comes at once, in the thread that called. So it does from then on, here and in copies.
+    # wait for ever. So XLA is left out, which changes results by rounding only, sessions run in the thread that calls,
+    # and the pool has one thread. Then we go on in a copy, where that thread is gone, and fill its queue with calls
+    # that wait for ever. Where a queue is full, TensorFlow runs what comes at once, in the thread that called. So it
+    # does from then on, here and in copies.
 
     def prepare(self):
         """Import TensorFlow, if the notebook does, in the way in which copies of the process can use it."""
@@ -215,6 +216,7 @@ class _Stage:
         if not any(name in imports for name in ("tensorflow", "keras", "training")):
             return
         import tensorflow as tf
+        from tensorflow.python.client.session import BaseSession
         from tensorflow.python.eager import context
         from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
@@ -228,19 +230,20 @@ class _Stage:
             begin(function, *arguments, **keywords)
             function._jit_compile = None
 
+        open_session = BaseSession.__init__
+
+        def without_threads(session, target="", graph=None, config=None):
+            own = tf.compat.v1.ConfigProto()
+            own.MergeFrom(config or context.context().config)
+            own.inter_op_parallelism_threads = -1  # the thread that calls
+            open_session(session, target, graph, own)
+
         polymorphic_function.Function.__init__ = without_xla
+        BaseSession.__init__ = without_threads
         nothing = tf.function(tf.timestamp, autograph=False).get_concrete_function()
         nothing()
-        calls = [nothing]
-        if any("compat.v1" in source for source in self.sources):  # sessions share a pool of their own
-            with tf.Graph().as_default():
-                now = tf.timestamp()
-                session = tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(inter_op_parallelism_threads=1))
-            session.run(now)
-            calls.append(lambda: session.run(now))
         _go_on_in_a_copy()
-        for call in calls:
-            _fill(call)
+        _fill(nothing)
 
     # Copies
 
@@ -360,7 +363,7 @@ def _fill(call):
     before = threading.stack_size(256 * 1024)
     while not full.is_set():
         if time.monotonic() - begun > 60:
-            raise RuntimeError("TensorFlow's queue cannot be filled, so nothing can be run in a copy of the process")
+            raise notebooks.ChapterError("TensorFlow's queue cannot be filled, so no copy of the process could go on")
         _thread.start_new_thread(wait, ())
     threading.stack_size(before)
 
