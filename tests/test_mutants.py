@@ -419,6 +419,13 @@ def test_skipping_finds_what_running_all_finds(tmp_path):
     assert few["unread = 5"][0] == "survived"
 
 
+def test_each_from_the_first_cell_on_finds_what_copies_find(tmp_path):
+    noted = code("drawn = a", mystnb={"figure": {"name": "fig"}}), check("assert drawn == 2"), code("a = 9", "last")
+    copies = results_of(chapter(*SLOW, *noted), tmp_path, whole=True)
+    assert copies == results_of(chapter(*SLOW, *noted), tmp_path, fresh=True)
+    assert {result[0] for result in copies.values()} == {"caught", "raised", "survived"}
+
+
 def test_what_is_skipped_is_not_run(tmp_path):
     log = tmp_path / "log"
     noisy = code(f"noise = 0\nwith open({os.fspath(log)!r}, 'a') as file:\n    file.write('x')")

@@ -1,6 +1,6 @@
 """Change a chapter's code in every small way, one change at a time: which of them do its checks not notice?
 
-    python -m tools.mutants NOTEBOOK [--jobs N] [--only CELL ...] [--sample N [--seed S]] [--list]
+    python -m tools.mutants NOTEBOOK [--jobs N] [--only CELL ...] [--sample N [--seed S]] [--fresh] [--list]
 
 A change is a mutant (tools/mutations.py lists the kinds). The cells are run once, in one process. Before each cell
 that process forks: a copy of it runs the cell with a mutant in it, and then the cells behind, until an assert of a
@@ -21,7 +21,9 @@ The score is the share that was caught of those that are neither equivalent nor 
 each survivor is explained and the score is at least 0.9.
 
 TensorFlow's threads do not live on in a copy, so it has one of each kind here, compiles nothing with XLA, and runs what
-would wait for a dead thread at once: see ``_Stage``. So it needs a system that can fork: Linux or macOS.
+would wait for a dead thread at once: see ``_Stage``. So it needs a system that can fork: Linux or macOS. A chapter that
+is too slow so, or starts processes itself, is tried with --fresh: each mutant from the first cell on, in a process of
+its own, with TensorFlow as it is.
 """
 
 import argparse
@@ -321,6 +323,12 @@ class _Stage:
             return result | {"ran": ran, "skipped": plan.skipped}
         return {"outcome": SURVIVED, "ran": ran, "skipped": plan.skipped}
 
+    def afresh(self, cells, mutant=None):
+        """In a copy that has run nothing yet: run ``cells``, with the mutant among them; return what happened."""
+        if mutant is not None:
+            self.sources[mutant.index] = mutant.source
+        return self.trial(cells[0], None, _Listed(cells[1:]))
+
     def _attempt(self, index, source):
         """Run a cell; return how a mutant ends here, and why, or None twice."""
         cell = self.cells[index][1]
@@ -547,12 +555,13 @@ def _alone(copy):
     return copy.result
 
 
-def tried(path, notebook, mutants, *, jobs, memory, whole=False, on_result=lambda results: None):
+def tried(path, notebook, mutants, *, jobs, memory, whole=False, fresh=False, on_result=lambda results: None):
     """Run the mutants; return their results by mutant, and the seconds of the processor that they took."""
     stage = _Stage(code_cells(notebook), memory)
     run = _Run(stage, jobs, on_result)
     try:
-        stage.prepare()
+        if not fresh:
+            stage.prepare()
         first = _alone(stage.copy(stage.measure))
         if "seconds" not in first:
             where = f", cell {first['failed']}" if "failed" in first else ""
@@ -561,6 +570,9 @@ def tried(path, notebook, mutants, *, jobs, memory, whole=False, on_result=lambd
         stage.kept = {int(index): output for index, output in first["kept"].items()}
         stage.after = first["after"]
         plans = _Plans(stage)
+        if fresh:
+            _try_afresh(run, stage, plans.most(-1), mutants)
+            return run.results, run.seconds
         by_cell = collections.defaultdict(list)
         for mutant in mutants:
             by_cell[mutant.index].append(mutant)
@@ -584,6 +596,16 @@ def _assure(stage, plans, index):
     if result["outcome"] != SURVIVED:
         number = stage.cells[index][0]
         raise notebooks.ChapterError(f"cell {number} cannot be run in a copy: without a mutant, it ends with {result}")
+
+
+def _try_afresh(run, stage, cells, mutants):
+    """Try mutants from the first cell on, after these cells have been run without one."""
+    result = _alone(stage.copy(lambda: stage.afresh(cells)))
+    if result["outcome"] != SURVIVED:
+        raise notebooks.ChapterError(f"the cells cannot be run without the drawings: they end with {result}")
+    for mutant in mutants:
+        run.start(lambda m=mutant: stage.afresh(cells, m), mutant)
+    run.finish()
 
 
 def _try_cell(run, stage, plans, mutants, whole):
@@ -674,6 +696,7 @@ def main(arguments):
     parser.add_argument(
         "--whole", action="store_true", help="run all cells behind a mutant, also those it cannot reach"
     )
+    parser.add_argument("--fresh", action="store_true", help="run each mutant from the first cell on")
     parser.add_argument("--memory", type=float, default=4, metavar="GB", help="for each mutant (default 4)")
     parser.add_argument("--toml", action="store_true", help="print unexplained survivors as entries to be filled in")
     options = parser.parse_args(arguments)
@@ -730,6 +753,7 @@ def _tell(path, notebook, mutants, entries, options, say, complain):
         jobs=options.jobs,
         memory=int(options.memory * 2**30),
         whole=options.whole,
+        fresh=options.fresh,
         on_result=on_result,
     )
     lines, passed = judged(path, mutants, results, entries)
