@@ -697,12 +697,13 @@ def main(arguments):
         "--whole", action="store_true", help="run all cells behind a mutant, also those it cannot reach"
     )
     parser.add_argument("--fresh", action="store_true", help="run each mutant from the first cell on")
-    parser.add_argument("--memory", type=float, default=4, metavar="GB", help="for each mutant (default 4)")
+    parser.add_argument("--memory", type=float, metavar="GB", help="for each mutant (default 4; 40 if fresh)")
     parser.add_argument("--toml", action="store_true", help="print unexplained survivors as entries to be filled in")
     options = parser.parse_args(arguments)
     for name in ("jobs", "sample", "memory"):
         if (value := getattr(options, name)) is not None and value <= 0:
             parser.error(f"--{name} must be positive, got {value}")
+    options.memory = options.memory or (40 if options.fresh else 4)
     if not hasattr(os, "fork"):
         print("tools.mutants needs a system that can fork a process: Linux or macOS", file=sys.stderr)
         return 2
