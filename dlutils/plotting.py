@@ -450,10 +450,15 @@ def _picture(draw, frame, figsize):
         raise ValueError(f"figsize must be a width and a height in inches, got {figsize!r}") from error
     if min(figure.get_size_inches()) <= 0:
         raise ValueError(f"figsize must be positive, got {figsize!r}")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     draw(figure.add_subplot(), frame)
-    canvas.draw()
-    drawn = Image.fromarray(np.array(canvas.buffer_rgba()))
+    return _on_paper(figure)
+
+
+def _on_paper(figure):
+    """The picture of a figure that has an Agg canvas."""
+    figure.canvas.draw()
+    drawn = Image.fromarray(np.array(figure.canvas.buffer_rgba()))
     return Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
 
 

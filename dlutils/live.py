@@ -1,0 +1,272 @@
+"""Figures that a reader works with: a chapter's own surface, network or picture, computed on by plain JavaScript.
+
+Each function returns what a notebook shows when it is the value of a cell's last line, without a semicolon. Where scripts
+do not run, a picture stands in its place. What the figure holds comes out of the run that calls it.
+"""
+
+import base64
+import html
+import json
+import numbers
+from pathlib import Path
+
+from dlutils.plotting import _encoded, _on_paper, _Player
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_PARTS = Path(__file__).with_name("live")
+_MESH = 81  # places each way at which a loss is asked for
+RULES = ("plain", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
+
+
+def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), margin=0.0, ink=None, figsize=None):
+    """Let a reader start descents on a loss of two parameters: choose the start, the rules and their rates.
+
+    Parameters
+    ----------
+    loss : callable
+        Given parameters in an array of shape (..., 2), it returns their losses, shape (...). It must be smooth: the
+        figure knows it by a cubic spline.
+    draw : callable
+        ``draw(ax)`` draws the map of the loss on Axes and sets their limits, which are those of the figure.
+    walks : mapping of str to (float, array of shape (updates + 1, 2))
+        Which rules of gradient descent there are, each with the rate that the figure begins with and the places of the
+        chapter's own descent, which the figure repeats. The names are among "plain", "momentum", "Nesterov", "AdaGrad",
+        "RMSProp" and "Adam", the rules as the chapter on variants of gradient descent writes them. All start at one
+        place.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+    shown : sequence of str, optional
+        The rules that are drawn at first; all, if not given.
+    names : pair of str
+        What the two parameters are called.
+    margin : float
+        By which share of its width and height the surface reaches beyond the map on each side, for descents that leave
+        it and come back; not negative.
+    ink : str, optional
+        The colour of all paths; each rule has its own if it is not given.
+    figsize : pair of float, optional
+        Width and height of the map in inches; the style's if not given.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``loss`` or ``draw`` cannot be called, ``loss`` gives something else than a finite number for each place or
+        is not smooth enough, ``walks`` are of unknown rules, of different lengths or starts, or not on the surface, or
+        ``alt`` is blank.
+    """
+    for name, function in (("loss", loss), ("draw", draw)):
+        if not callable(function):
+            raise TypeError(f"{name} must be a function, got {function!r}")
+    walks = {name: (float(rate), np.asarray(path, dtype=float)) for name, (rate, path) in walks.items()}
+    start, updates = _of_walks(walks)
+    shown = list(walks) if shown is None else list(shown)
+    if unknown := set(shown) - set(walks):
+        raise ValueError(f"shown must be among the walks {sorted(walks)}, got {sorted(unknown)}")
+    if not margin >= 0:
+        raise ValueError(f"margin must be at least 0, got {margin}")
+
+    figure, ax = _drawn(draw, figsize)
+    view = [sorted(ax.get_xlim()), sorted(ax.get_ylim())]
+    limits = [(low - margin * (high - low), high + margin * (high - low)) for low, high in view]
+    for name, (_, path) in walks.items():
+        if not np.isfinite(path).all():
+            raise ValueError(f"walks[{name!r}] must be finite places")
+    if not all(low <= value <= high for value, (low, high) in zip(start, view, strict=True)):
+        raise ValueError(f"walks must start on the map {view}, got {start.tolist()}")
+    coefficients, scale = _spline(loss, limits)
+    ground = _on_paper(figure)
+    box = ax.get_window_extent()
+    ratio = figure.dpi / 96  # the page's pixels, 96 to an inch
+    height = ground.size[1] / ratio
+    figure, ax = _drawn(draw, figsize)
+    for number, (name, (_, path)) in enumerate(walks.items()):
+        if name in shown:
+            ax.plot(*path.T, color=ink or f"C{number}", linewidth=1.5, clip_on=True)
+            ax.plot(*path[-1], "o", color=ink or f"C{number}", markeredgecolor="white", zorder=4)
+    ax.plot(*start, "o", color="black", markerfacecolor="white", markersize=8, zorder=4)
+    ax.set(xlim=view[0], ylim=view[1])
+    state = {
+        "pixels": [ground.size[0] / ratio, height],
+        "box": [box.x0 / ratio, height - box.y1 / ratio, box.x1 / ratio, height - box.y0 / ratio],
+        "view": view,
+        "limits": limits,
+        "size": _MESH,
+        "scale": scale,
+        "coefficients": _packed(coefficients, "<f8"),
+        "ground": "data:image/webp;base64," + _encoded(ground),
+        "names": list(names),
+        "start": start.tolist(),
+        "updates": updates,
+        "ink": ink,
+        "walks": [
+            {"name": name, "rate": rate, "end": path[-1].tolist(), "shown": name in shown}
+            for name, (rate, path) in walks.items()
+        ],
+    }
+    return _live("descent", state, _on_paper(figure), alt)
+
+
+def _of_walks(walks):
+    """The start and the number of updates that all walks share."""
+    if not walks:
+        raise ValueError("walks must be at least one")
+    if unknown := set(walks) - set(RULES):
+        raise ValueError(f"walks must be among the rules {', '.join(RULES)}, got {', '.join(sorted(unknown))}")
+    for name, (rate, path) in walks.items():
+        if path.ndim != 2 or path.shape[1] != 2 or len(path) < 2:
+            raise ValueError(f"walks[{name!r}] must have places of shape (updates + 1, 2), got {path.shape}")
+        if not 0 < rate < np.inf:
+            raise ValueError(f"walks[{name!r}] must have a rate above 0, got {rate}")
+    if len({len(path) for _, path in walks.values()}) > 1 or np.ptp([path[0] for _, path in walks.values()], axis=0).any():
+        raise ValueError("walks must all have one start and as many updates")
+    path = next(iter(walks.values()))[1]
+    return path[0], len(path) - 1
+
+
+def _spline(loss, limits):
+    """The coefficients of a cubic spline through the loss on a mesh, and how far the losses there lie apart."""
+
+    def of(shift):
+        across, along = (np.linspace(*pair, _MESH) + shift * (pair[1] - pair[0]) / (_MESH - 1) for pair in limits)
+        places = np.stack(np.meshgrid(across, along), axis=-1)
+        values = np.asarray(loss(places), dtype=float)
+        if values.shape != places.shape[:-1]:
+            raise ValueError(f"loss must give shape {places.shape[:-1]} for places {places.shape}, got {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError("loss must be finite on the whole surface")
+        return values
+
+    values = of(0)
+    # At each place a sum of three coefficients; at both ends the third derivative runs on (not-a-knot).
+    matrix = sum(np.eye(_MESH + 2, k=k) * weight / 6 for k, weight in ((-1, 1), (0, 4), (1, 1)))
+    matrix[0, :5] = matrix[-1, -5:] = 1, -4, 6, -4, 1
+    padded = np.pad(values, 1)
+    coefficients = np.linalg.solve(matrix, np.linalg.solve(matrix, padded.T).T)
+    half = np.array([1, 23, 23, 1]) / 48  # half-way between two places
+    cells = range(_MESH - 1)
+    between = np.array([[half @ coefficients[j : j + 4, i : i + 4] @ half for i in cells] for j in cells])
+    scale = np.ptp(values)
+    if (off := np.abs(between - of(0.5)[:-1, :-1]).max()) > 1e-3 * scale:
+        raise ValueError(
+            f"loss must be smooth on the scale of the mesh of {_MESH} × {_MESH}: half-way between its places the spline "
+            f"is up to {off:.2g} off, of {scale:.2g} in all"
+        )
+    return coefficients, float(scale)
+
+
+def _drawn(draw, figsize):
+    """A figure and its Axes, drawn by ``draw``, unknown to pyplot."""
+    figure = Figure(figsize=figsize)
+    canvas = FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    draw(ax)
+    canvas.draw()
+    return figure, ax
+
+
+def _carried(name, model):
+    """The kernels and biases of a Keras model of dense layers, and what its hidden layers and its output answer by.
+
+    Batch normalization is folded into the dense layer before it; what acts in training alone is left out.
+    """
+    layers, activations = [], []
+    idle = ("Flatten", "Dropout", "InputLayer", "GaussianNoise", "ActivityRegularization", "Reshape")
+    for layer in getattr(model, "layers", ()):
+        kind = type(layer).__name__
+        if kind == "Dense":
+            kernel = np.asarray(layer.kernel, dtype=float)
+            bias = np.asarray(layer.bias, dtype=float) if layer.use_bias else np.zeros(kernel.shape[1])
+            layers.append((kernel, bias))
+            activations.append(layer.activation.__name__)
+        elif kind == "BatchNormalization" and layers and activations[-1] == "linear":
+            kernel, bias = layers[-1]
+            factor = 1 / np.sqrt(np.asarray(layer.moving_variance, dtype=float) + layer.epsilon)
+            factor = factor * np.asarray(layer.gamma) if layer.scale else factor
+            shift = np.asarray(layer.beta) if layer.center else 0
+            layers[-1] = kernel * factor, (bias - np.asarray(layer.moving_mean, dtype=float)) * factor + shift
+        elif kind in ("ReLU", "Activation") and activations and activations[-1] == "linear":
+            plain = kind == "Activation" or (not layer.negative_slope and layer.max_value is None and not layer.threshold)
+            activations[-1] = layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
+        elif kind not in idle and not getattr(layer, "only_in_training", False):
+            raise ValueError(
+                f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the layer "
+                f"{layer.name!r} is a {kind}, which the figure cannot compute"
+            )
+    if not layers:
+        raise TypeError(f"{name} must be a Keras model with dense layers, got {model!r}")
+    hidden, output = set(activations[:-1]) or {"relu"}, activations[-1]
+    if len(hidden) > 1 or not hidden | {output} <= {"linear", "relu", "tanh", "sigmoid"}:
+        raise ValueError(
+            f"{name} must have one activation in all its hidden layers, and no other than linear, relu, tanh or sigmoid "
+            f"in any, got {activations}"
+        )
+    return layers, hidden.pop(), output
+
+
+def _quantized(layers, hidden, output, bits):
+    """A network's state with weights of so many bits, 4 or 8, a scale for each unit; and those weights as numbers."""
+    top = 2 ** (bits - 1) - 1
+    state = {
+        "sizes": [layers[0][0].shape[0], *(kernel.shape[1] for kernel, _ in layers)],
+        "bits": bits,
+        "hidden": hidden,
+        "output": output,
+        "layers": [],
+    }
+    rounded = []
+    for kernel, bias in layers:
+        scale = (np.abs(kernel).max(axis=0) / top).astype("<f4")
+        scale[scale == 0] = 1
+        numbers = np.clip(np.rint(kernel / scale), -top, top).astype("i1")
+        raw = numbers.ravel()
+        if bits == 4:
+            raw = (np.append(raw, 0) if raw.size % 2 else raw) + 8
+            raw = (raw[::2].astype("u1") << 4) | raw[1::2].astype("u1")
+        packed = {"numbers": _packed(raw, raw.dtype), "scale": _packed(scale, "<f4"), "bias": _packed(bias, "<f4")}
+        state["layers"].append(packed)
+        rounded.append((numbers * scale.astype(float), bias.astype("<f4").astype(float)))
+    return state, rounded
+
+
+_ANSWERS = {
+    "linear": lambda a: a,
+    "relu": lambda a: np.maximum(a, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
+
+
+def _answer(layers, hidden, output, x):
+    """What a network of kernels and biases answers to x, shape (n, inputs)."""
+    for kernel, bias in layers[:-1]:
+        x = _ANSWERS[hidden](x @ kernel + bias)
+    kernel, bias = layers[-1]
+    return _ANSWERS[output](x @ kernel + bias)
+
+
+def _packed(array, dtype):
+    return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode()
+
+
+def _live(kind, state, picture, alt):
+    """The figure of this kind: its state, the scripts that bring it to life, and the picture for where they do not."""
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt must say in a sentence what the figure shows, got {alt!r}")
+    scripts = {name: _PARTS.joinpath(f"{name}.js").read_text("utf-8") for name in ("engine", "page", kind)}
+    text = (
+        f"<style>\n{_PARTS.joinpath('live.css').read_text('utf-8')}</style>\n"
+        f'<div class="dl-live" role="group" aria-label="Live figure" data-live="{kind}" '
+        f'data-state="{html.escape(json.dumps(state, separators=(",", ":")))}">'
+        f'<img src="data:image/webp;base64,{_encoded(picture)}" alt="{html.escape(alt)}"></div>\n'
+        f"<script>\nif (!globalThis.dlLive?.mount) {{\n{scripts['engine']}{scripts['page']}}}\n"
+        f"if (!dlLive.kinds.{kind}) {{\n{scripts[kind]}}}\ndlLive.mount();\n</script>\n"
+    )
+    return _Player({"text/html": text, "image/png": _encoded(picture, "PNG"), "text/plain": alt})
