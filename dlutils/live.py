@@ -175,10 +175,9 @@ def _drawn(draw, figsize):
 def _carried(name, model):
     """The kernels and biases of a Keras model of dense layers, and what its hidden layers and its output answer by.
 
-    Batch normalization is folded into the dense layer before it; what acts in training alone is left out.
+    Batch normalization is folded into the dense layer before it; what changes nothing once trained is left out.
     """
     layers, activations = [], []
-    idle = ("Flatten", "Dropout", "InputLayer", "GaussianNoise", "ActivityRegularization", "Reshape")
     for layer in getattr(model, "layers", ()):
         kind = type(layer).__name__
         if kind == "Dense":
@@ -195,7 +194,7 @@ def _carried(name, model):
         elif kind in ("ReLU", "Activation") and activations and activations[-1] == "linear":
             plain = kind == "Activation" or (not layer.negative_slope and layer.max_value is None and not layer.threshold)
             activations[-1] = layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
-        elif kind not in idle and not getattr(layer, "only_in_training", False):
+        elif not _idle(layer):
             raise ValueError(
                 f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the layer "
                 f"{layer.name!r} is a {kind}, which the figure cannot compute"
@@ -209,6 +208,12 @@ def _carried(name, model):
             f"in any, got {activations}"
         )
     return layers, hidden.pop(), output
+
+
+def _idle(layer):
+    """Whether a layer hands on what it is given, in whichever shape."""
+    given = np.random.default_rng(0).normal(size=(2, *layer.input.shape[1:])).astype("f4")
+    return np.array_equal(np.ravel(layer(given)), given.ravel())
 
 
 def _quantized(layers, hidden, output, bits):
