@@ -10,7 +10,7 @@ import json
 import numbers
 from pathlib import Path
 
-from dlutils.plotting import _encoded, _on_paper, _Player
+from dlutils.plotting import _encoded, _on_paper, _Player, plot_digits
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -112,6 +112,85 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         ],
     }
     return _live("descent", state, _on_paper(figure), alt)
+
+
+def digits(model, images, labels, *, alt, shown=100):
+    """Let a reader write a digit, or choose a test image, and see what a trained network answers.
+
+    What is written is framed as MNIST's digits were, or given to the network as it stands on the pad.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Dense layers, with batch normalization, ReLU and dropout among them, that make ten logits of 28 × 28 pixels. The
+        figure carries its weights with 4 bits each, or with 8 where 4 would change too many answers.
+    images : array, shape (m, 28, 28)
+        Test images in the scale that the model was trained on. Their smallest value is the ground, their largest full
+        ink.
+    labels : integer array, shape (m,)
+        The digits that they show.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+    shown : int
+        How many test images there are to choose from: the model's mistakes first, those it is surest of before others,
+        up to six in ten, and then images of each digit that it reads right.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``model`` is not of such layers, computes something else than these one after the other, or has other inputs
+        and outputs; if its weights cannot be rounded to 8 bits without changing more than 0.5 % of its answers; if
+        ``images`` or ``labels`` are of other shapes or values, ``shown`` is not a whole number above 0, or ``alt`` is
+        blank.
+    """
+    layers, hidden, output = _carried("model", model)
+    if (layers[0][0].shape[0], layers[-1][0].shape[1], output) != (784, 10, "linear"):
+        raise ValueError(
+            f"model must make 10 logits of 784 pixels, got {layers[-1][0].shape[1]} outputs, {output}, of "
+            f"{layers[0][0].shape[0]} numbers"
+        )
+    images, labels = _of_digits(images, labels)
+    if not isinstance(shown, numbers.Integral) or isinstance(shown, bool) or shown < 1:
+        raise ValueError(f"shown must be a whole number above 0, got {shown!r}")
+    own = np.asarray(model(images.reshape(-1, *model.input_shape[1:]).astype("f4")), dtype=float)
+    low, high = images.min(), images.max()
+    ink = (images.reshape(-1, 784) - low) / (high - low)
+    kernel, bias = layers[0]
+    layers[0] = kernel * (high - low), bias + low * kernel.sum(axis=0)
+    if (off := np.abs(_answer(layers, hidden, output, ink) - own).max()) > 1e-3 * np.abs(own).max():
+        raise ValueError(f"model must compute what its layers do one after the other; its logits are up to {off:.2g} off")
+    for bits in (4, 8):
+        network, rounded = _quantized(layers, hidden, output, bits, ink)
+        answers = _answer(rounded, hidden, output, ink)
+        changed = int(np.sum(answers.argmax(axis=1) != own.argmax(axis=1)))
+        if changed <= 0.005 * len(images):
+            break
+    else:
+        raise ValueError(
+            f"model cannot be carried over: weights of {bits} bits change {changed:,} of its {len(images):,} answers, "
+            "more than 0.5 %"
+        )
+
+    probabilities = np.exp(own - own.max(axis=1, keepdims=True))
+    chosen, mistakes = _chosen(probabilities / probabilities.sum(axis=1, keepdims=True), answers, labels, shown)
+    packed = np.rint(255 * ink[chosen]).astype("u1")
+    answers = _answer(rounded, hidden, output, packed / 255)
+    probabilities = np.exp(answers - answers.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    state = {
+        "network": network,
+        "images": _packed(_runs(packed.ravel()), "u1"),
+        "labels": labels[chosen].tolist(),
+        "mistakes": mistakes,
+        "probabilities": _packed(probabilities, "<f4"),
+        "changed": [changed, len(images)],
+    }
+    return _live("digits", state, _answered(packed[0].reshape(28, 28), labels[chosen[0]], probabilities[0]), alt)
 
 
 def _of_walks(walks):
@@ -216,8 +295,11 @@ def _idle(layer):
     return np.array_equal(np.ravel(layer(given)), given.ravel())
 
 
-def _quantized(layers, hidden, output, bits):
-    """A network's state with weights of so many bits, 4 or 8, a scale for each unit; and those weights as numbers."""
+def _quantized(layers, hidden, output, bits, inputs=None):
+    """A network's state with weights of so many bits, 4 or 8, a scale for each unit; and those weights as numbers.
+
+    Where typical inputs are given, shape (n, inputs), the weights are rounded so that the sums over these change least.
+    """
     top = 2 ** (bits - 1) - 1
     state = {
         "sizes": [layers[0][0].shape[0], *(kernel.shape[1] for kernel, _ in layers)],
@@ -226,19 +308,40 @@ def _quantized(layers, hidden, output, bits):
         "output": output,
         "layers": [],
     }
-    rounded = []
+    rounded, exact, x = [], inputs, inputs
     for kernel, bias in layers:
         scale = (np.abs(kernel).max(axis=0) / top).astype("<f4")
         scale[scale == 0] = 1
-        numbers = np.clip(np.rint(kernel / scale), -top, top).astype("i1")
-        raw = numbers.ravel()
+        whole = kernel / scale if inputs is None else _compensated(kernel / scale, top, exact)
+        whole = np.clip(np.rint(whole), -top, top).astype("i1")
+        if inputs is not None:
+            sums, exact = x @ (whole * scale.astype(float)), exact @ kernel + bias
+            bias = exact.mean(axis=0) - sums.mean(axis=0)
+            x, exact = _ANSWERS[hidden](sums + bias), _ANSWERS[hidden](exact)
+        raw = whole.ravel()
         if bits == 4:
             raw = (np.append(raw, 0) if raw.size % 2 else raw) + 8
             raw = (raw[::2].astype("u1") << 4) | raw[1::2].astype("u1")
         packed = {"numbers": _packed(raw, raw.dtype), "scale": _packed(scale, "<f4"), "bias": _packed(bias, "<f4")}
         state["layers"].append(packed)
-        rounded.append((numbers * scale.astype(float), bias.astype("<f4").astype(float)))
+        rounded.append((whole * scale.astype(float), bias.astype("<f4").astype(float)))
     return state, rounded
+
+
+def _compensated(kernel, top, inputs):
+    """A kernel with what rounding takes from an input's weights made up for by those of later inputs, as GPTQ does.
+
+    See Frantar, Ashkboos, Hoefler and Alistarh, "GPTQ" (2023): the later weights move to where, with the first ones
+    rounded, the squared change of the sums over the inputs is least.
+    """
+    products = inputs.T @ inputs / len(inputs)
+    products += (0.01 * np.trace(products) / len(products) + 1e-9) * np.eye(len(products))
+    factor = np.linalg.cholesky(np.linalg.inv(products)).T
+    kernel = kernel.copy()
+    for i, row in enumerate(kernel):
+        lost = row - np.clip(np.rint(row), -top, top)
+        kernel[i + 1 :] -= np.outer(factor[i, i + 1 :] / factor[i, i], lost)
+    return kernel
 
 
 _ANSWERS = {
@@ -275,3 +378,63 @@ def _live(kind, state, picture, alt):
         f"if (!dlLive.kinds.{kind}) {{\n{scripts[kind]}}}\ndlLive.mount();\n</script>\n"
     )
     return _Player({"text/html": text, "image/png": _encoded(picture, "PNG"), "text/plain": alt})
+
+
+def _of_digits(images, labels):
+    """Test images and labels as arrays of floats and of whole numbers."""
+    images = np.asarray(images, dtype=float)
+    if images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) == 0:
+        raise ValueError(f"images must have shape (m, 28, 28) with m of at least 1, got {images.shape}")
+    if not np.isfinite(images).all() or np.ptp(images) == 0:
+        raise ValueError("images must be finite numbers, and not all the same")
+    labels = np.asarray(labels)
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must be one whole number for each of the {len(images)} images, got {labels.dtype} of shape "
+            f"{labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() > 9:
+        raise ValueError(f"labels must be digits from 0 to 9, got {labels.min()} to {labels.max()}")
+    return images, labels
+
+
+def _chosen(probabilities, answers, labels, shown):
+    """Which images are shown: mistakes, the surest first, then right ones of all digits in turn; and how many mistakes.
+
+    Only such that the rounded network, whose logits are ``answers``, reads as the model does.
+    """
+    said = probabilities.argmax(axis=1)
+    alike = said == answers.argmax(axis=1)
+    wrong, right = (np.flatnonzero(alike & is_one) for is_one in (said != labels, said == labels))
+    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+    wrong = surest[: max(shown * 6 // 10, shown - len(right))]
+    turn = np.empty(len(right), dtype=int)
+    for digit in range(10):
+        turn[labels[right] == digit] = np.arange(np.sum(labels[right] == digit))
+    chosen = np.concatenate([wrong, right[np.lexsort((labels[right], turn))][: shown - len(wrong)]])
+    return chosen, len(wrong)
+
+
+def _runs(levels):
+    """Bytes, with each run of zeros as a 0 and how many they are, 255 at most."""
+    packed, rest = [], 0
+    for level in [*levels.tolist(), None]:
+        if level == 0:
+            rest += 1
+            continue
+        while rest:
+            packed += [0, min(rest, 255)]
+            rest -= packed[-1]
+        packed += [] if level is None else [level]
+    return np.array(packed, dtype="u1")
+
+
+def _answered(image, label, probabilities):
+    """The picture of a test image and of the ten probabilities that it was given."""
+    figure = Figure(figsize=(5.6, 2.6))
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    plot_digits(image, f"label {label}", ax=left)
+    right.barh(range(10), probabilities)
+    right.set(yticks=range(10), xlim=(0, 1), ylim=(9.6, -0.6), xlabel="probability", ylabel="digit")
+    return _on_paper(figure)
