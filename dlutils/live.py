@@ -431,10 +431,10 @@ def _runs(levels):
 
 def _answered(image, label, probabilities):
     """The picture of a test image and of the ten probabilities that it was given."""
-    figure = Figure(figsize=(5.6, 2.6))
+    figure = Figure(figsize=(5.6, 2.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
     plot_digits(image, f"label {label}", ax=left)
     right.barh(range(10), probabilities)
-    right.set(yticks=range(10), xlim=(0, 1), ylim=(9.6, -0.6), xlabel="probability", ylabel="digit")
+    right.set(yticks=range(10), xlim=(0, 1), ylim=(9.6, -0.6), xlabel="probability of each digit")
     return _on_paper(figure)

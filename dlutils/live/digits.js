@@ -59,7 +59,7 @@
     const expected = live.floats(state.probabilities), pixels = PAD * PAD;
     const ask = (image) => {
       network.a[0].set(image);
-      return live.softmax(network.forward(1));
+      return live.softmax(network.forward(1).subarray(0, 10));
     };
     const image = (k) => levels.subarray(k * pixels, (k + 1) * pixels);
 
@@ -162,10 +162,11 @@
       sliders.down.put(100 * lies.down);
     };
 
+    const say = live.voice(body);
     const row = live.row(body);
     live.button(row, "Clear", () => { wipe(); show(); });
     const undo = live.button(row, "Undo stroke", () => { strokes = strokes.slice(0, -1); follow(); show(); });
-    const framing = live.select(live.row(body), "The network is given it", ["framed as MNIST was", "as drawn"], () => show());
+    const framing = live.select(live.row(body), "It is given", ["framed as MNIST was", "as drawn"], () => show());
     const makes = live.row(body, "Ready-made");
     const ready = live.select(makes, "Ready-made digit", ["none", ...live.written.keys()], () => {
       const digit = ready.value, lies = strokes.length ? live.lies(strokes) : { size: 9, across: 0.06, down: 0.06 };
@@ -173,6 +174,13 @@
       ready.value = digit;
       if (digit !== "none") strokes = live.placed(live.written[digit], lies);
       follow();
+      show();
+    });
+    const tests = live.row(body);
+    const named = (k) => (k ? `${k} of ${count}${k <= state.mistakes ? ", misread" : ""}` : "none");
+    const slider = live.slider(tests, "Test image", { min: 0, max: count, value: 0 }, named, (k) => {
+      wipe();
+      slider.put(k);
       show();
     });
     const places = live.row(body, "The drawing on the pad");
@@ -185,14 +193,6 @@
       across: live.slider(places, "Across", { min: 0, max: 100, value: 6 }, (value) => `${value} %`, move("across", 100)),
       down: live.slider(places, "Down", { min: 0, max: 100, value: 6 }, (value) => `${value} %`, move("down", 100)),
     };
-    const tests = live.row(body);
-    const named = (k) => (k ? `${k} of ${count}${k <= state.mistakes ? ", misread" : ""}` : "none");
-    const slider = live.slider(tests, "Test image", { min: 0, max: count, value: 0 }, named, (k) => {
-      wipe();
-      slider.put(k);
-      show();
-    });
-    const say = live.voice(body);
     const [changed, all] = state.changed;
     live.element(body, "p", { className: "dl-said", textContent:
       `The weights have ${state.network.bits} bits here; that changes ${changed} of the network's ${all.toLocaleString("en")} answers to test images.` });
