@@ -50,7 +50,7 @@
       if (bytes[i]) levels.push(bytes[i] / 255);
       else for (let n = bytes[++i]; n > 0; n--) levels.push(0);
     }
-    return Float64Array.from(levels);
+    return new Float64Array(levels);
   };
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
 

@@ -320,7 +320,11 @@ globalThis.dlLive = globalThis.dlLive ?? {};
     return image;
   };
 
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const bytes = (text) => {
+    const letters = atob(text), values = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) values[i] = letters.charCodeAt(i);  // ten times as fast as Uint8Array.from
+    return values;
+  };
   const floats = (text) => Float64Array.from(new Float32Array(bytes(text).buffer));
   const doubles = (text) => new Float64Array(bytes(text).buffer);
 
