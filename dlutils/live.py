@@ -163,7 +163,7 @@ def digits(model, images, labels, *, alt, shown=100):
     kernel, bias = layers[0]
     layers[0] = kernel * (high - low), bias + low * kernel.sum(axis=0)
     if (off := np.abs(_answer(layers, hidden, output, ink) - own).max()) > 1e-3 * np.abs(own).max():
-        raise ValueError(f"model must compute what its layers do one after the other; its logits are up to {off:.2g} off")
+        raise ValueError(f"model must do what its layers do one after the other; its logits are up to {off:.2g} off")
     for bits in (4, 8):
         network, rounded = _quantized(layers, hidden, output, bits, ink)
         answers = _answer(rounded, hidden, output, ink)
