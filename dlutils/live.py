@@ -1,13 +1,12 @@
 """Figures that a reader works with: a chapter's own surface, network or picture, computed on by plain JavaScript.
 
-Each function returns what a notebook shows when it is the value of a cell's last line, without a semicolon. Where scripts
-do not run, a picture stands in its place. What the figure holds comes out of the run that calls it.
+Each function returns what a notebook shows when it is the value of a cell's last line, without a semicolon. Where
+scripts do not run, a picture stands in its place. What the figure holds comes out of the run that calls it.
 """
 
 import base64
 import html
 import json
-import numbers
 from pathlib import Path
 
 from dlutils.plotting import _encoded, _on_paper, _Player
@@ -125,7 +124,10 @@ def _of_walks(walks):
             raise ValueError(f"walks[{name!r}] must have places of shape (updates + 1, 2), got {path.shape}")
         if not 0 < rate < np.inf:
             raise ValueError(f"walks[{name!r}] must have a rate above 0, got {rate}")
-    if len({len(path) for _, path in walks.values()}) > 1 or np.ptp([path[0] for _, path in walks.values()], axis=0).any():
+    if (
+        len({len(path) for _, path in walks.values()}) > 1
+        or np.ptp([path[0] for _, path in walks.values()], axis=0).any()
+    ):
         raise ValueError("walks must all have one start and as many updates")
     path = next(iter(walks.values()))[1]
     return path[0], len(path) - 1
@@ -156,8 +158,8 @@ def _spline(loss, limits):
     scale = np.ptp(values)
     if (off := np.abs(between - of(0.5)[:-1, :-1]).max()) > 1e-3 * scale:
         raise ValueError(
-            f"loss must be smooth on the scale of the mesh of {_MESH} × {_MESH}: half-way between its places the spline "
-            f"is up to {off:.2g} off, of {scale:.2g} in all"
+            f"loss must be smooth on the scale of a mesh of {_MESH} × {_MESH}: half-way between its places the spline "
+            f"is {off:.2g} off, of {scale:.2g} in all"
         )
     return coefficients, float(scale)
 
@@ -192,20 +194,24 @@ def _carried(name, model):
             shift = np.asarray(layer.beta) if layer.center else 0
             layers[-1] = kernel * factor, (bias - np.asarray(layer.moving_mean, dtype=float)) * factor + shift
         elif kind in ("ReLU", "Activation") and activations and activations[-1] == "linear":
-            plain = kind == "Activation" or (not layer.negative_slope and layer.max_value is None and not layer.threshold)
-            activations[-1] = layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
+            plain = kind == "Activation" or (
+                not layer.negative_slope and layer.max_value is None and not layer.threshold
+            )
+            activations[-1] = (
+                layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
+            )
         elif not _idle(layer):
             raise ValueError(
-                f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the layer "
-                f"{layer.name!r} is a {kind}, which the figure cannot compute"
+                f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the "
+                f"layer {layer.name!r} is a {kind}, which the figure cannot compute"
             )
     if not layers:
         raise TypeError(f"{name} must be a Keras model with dense layers, got {model!r}")
     hidden, output = set(activations[:-1]) or {"relu"}, activations[-1]
     if len(hidden) > 1 or not hidden | {output} <= {"linear", "relu", "tanh", "sigmoid"}:
         raise ValueError(
-            f"{name} must have one activation in all its hidden layers, and no other than linear, relu, tanh or sigmoid "
-            f"in any, got {activations}"
+            f"{name} must have one activation in all its hidden layers, and no other than linear, relu, tanh or "
+            f"sigmoid in any, got {activations}"
         )
     return layers, hidden.pop(), output
 
