@@ -139,9 +139,10 @@ def _spline(loss, limits):
     def of(shift):
         across, along = (np.linspace(*pair, _MESH) + shift * (pair[1] - pair[0]) / (_MESH - 1) for pair in limits)
         places = np.stack(np.meshgrid(across, along), axis=-1)
-        values = np.asarray(loss(places), dtype=float)
-        if values.shape != places.shape[:-1]:
-            raise ValueError(f"loss must give shape {places.shape[:-1]} for places {places.shape}, got {values.shape}")
+        rows = [np.asarray(loss(row), dtype=float) for row in places]  # a loss over many examples takes its memory
+        if any(row.shape != (_MESH,) for row in rows):
+            raise ValueError(f"loss must give shape ({_MESH},) for places ({_MESH}, 2), got {rows[0].shape}")
+        values = np.array(rows)
         if not np.isfinite(values).all():
             raise ValueError("loss must be finite on the whole surface")
         return values

@@ -353,7 +353,7 @@ def test_a_fault_in_the_engine_is_noticed(fault):
 
 @pytest.mark.parametrize("rule", live.RULES)
 def test_training_goes_as_with_keras(rule):
-    rate = RATES[rule]
+    rate = float(np.float32(RATES[rule]))  # as Keras keeps it
     optimizer = {
         "plain": keras.optimizers.SGD(rate),
         "momentum": keras.optimizers.SGD(rate / 10, momentum=0.9),  # without the factor 1 - 0.9
@@ -367,9 +367,10 @@ def test_training_goes_as_with_keras(rule):
     model = keras.Sequential([keras.Input((2,), dtype="float64"), *dense])  # RMSProp blows rounding up
     model.set_weights([array for layer in layers_of((2, 6, 1), w) for array in layer])
     model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
-    model.fit(x, y, batch_size=200, epochs=100, verbose=0)
+    model.fit(x, y, batch_size=200, epochs=50, verbose=0)
     given = {"sizes": (2, 6, 1), "hidden": "tanh", "loss": "logistic", "rule": rule, "rate": rate}
-    got = asked(engine(), TRAIN, **given, x=x, y=y, w=w, steps=100)
+    # Fifty steps: later RMSProp hops about the bottom and makes much of the last digit.
+    got = asked(engine(), TRAIN, **given, x=x, y=y, w=w, steps=50)
     theirs = np.concatenate([np.ravel(array) for array in model.get_weights()])
     np.testing.assert_allclose(got["w"], theirs, atol=1e-4)
     assert np.abs(theirs - w).max() > 0.1, "they went somewhere"
