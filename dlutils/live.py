@@ -16,11 +16,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 _PARTS = Path(__file__).with_name("live")
-_MESH = 81  # places each way at which a loss is asked for
+_MESH = 101  # places each way at which a loss is asked for
 RULES = ("plain", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
 
 
-def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), margin=0.0, ink=None, figsize=None):
+def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), lowest=None, margin=0.0, ink=None, figsize=None):
     """Let a reader start descents on a loss of two parameters: choose the start, the rules and their rates.
 
     Parameters
@@ -41,6 +41,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         The rules that are drawn at first; all, if not given.
     names : pair of str
         What the two parameters are called.
+    lowest : float, optional
+        The lowest loss there is; the figure then tells how much above it a descent is, else the loss.
     margin : float
         By which share of its width and height the surface reaches beyond the map on each side, for descents that leave
         it and come back; not negative.
@@ -80,7 +82,7 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
             raise ValueError(f"walks[{name!r}] must be finite places")
     if not all(low <= value <= high for value, (low, high) in zip(start, view, strict=True)):
         raise ValueError(f"walks must start on the map {view}, got {start.tolist()}")
-    coefficients, scale = _spline(loss, limits)
+    coefficients, scale, error = _spline(loss, limits)
     ground = _on_paper(figure)
     box = ax.get_window_extent()
     ratio = figure.dpi / 96  # the page's pixels, 96 to an inch
@@ -99,6 +101,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         "limits": limits,
         "size": _MESH,
         "scale": scale,
+        "lowest": lowest,
+        "error": error,
         "coefficients": _packed(coefficients, "<f8"),
         "ground": "data:image/webp;base64," + _encoded(ground),
         "names": list(names),
@@ -134,7 +138,7 @@ def _of_walks(walks):
 
 
 def _spline(loss, limits):
-    """The coefficients of a cubic spline through the loss on a mesh, and how far the losses there lie apart."""
+    """The coefficients of a cubic spline through the loss on a mesh, how far the losses lie apart, and its error."""
 
     def of(shift):
         across, along = (np.linspace(*pair, _MESH) + shift * (pair[1] - pair[0]) / (_MESH - 1) for pair in limits)
@@ -162,7 +166,7 @@ def _spline(loss, limits):
             f"loss must be smooth on the scale of a mesh of {_MESH} × {_MESH}: half-way between its places the spline "
             f"is {off:.2g} off, of {scale:.2g} in all"
         )
-    return coefficients, float(scale)
+    return coefficients, float(scale), float(max(off, 1e-12 * scale))
 
 
 def _drawn(draw, figsize):

@@ -238,7 +238,7 @@ SURFACE = "new dlLive.Surface(dlLive.doubles(packed), size, limits)"
 
 
 def check_surface(context):
-    coefficients, _ = live._spline(hills, LIMITS)
+    coefficients, *_ = live._spline(hills, LIMITS)
     given = {"packed": live._packed(coefficients, "<f8"), "size": live._MESH, "limits": LIMITS}
     corners = np.array([(x, y) for x in LIMITS[0] for y in LIMITS[1]])
     places = np.concatenate([corners, np.random.default_rng(3).uniform(*np.transpose(LIMITS), size=(40, 2))])
@@ -265,15 +265,17 @@ def check_surface(context):
 
 
 def check_fates(context):
-    fate = "dlLive.fate(losses, left, 1)"
+    fate = "dlLive.fate(losses, left, { scale: 1 })"
     assert asked(context, fate, losses=[1], left=False) == "has not begun"
     assert asked(context, fate, losses=[1, 2, 3], left=True) == "left the map at update 3"
     assert asked(context, fate, losses=[1, 0.5], left=False) == "is at loss 0.5"
     assert asked(context, fate, losses=[1] + [0.25] * 30, left=False) == "rests at loss 0.25"
     assert asked(context, fate, losses=list(np.linspace(1, 0.5, 30)), left=False) == "is at loss 0.5"
-    assert (
-        asked(context, fate, losses=[5] + [0.5, 0.75] * 15, left=False) == "goes to and fro, at losses from 0.5 to 0.75"
-    )
+    hops = asked(context, fate, losses=[5] + [0.5, 0.75] * 15, left=False)
+    assert hops == "goes to and fro between 0.5 and 0.75"
+    above = "dlLive.fate(losses, false, { scale: 1, lowest: 0.25, error: 0.001 })"
+    assert asked(context, above, losses=[1] + [0.5] * 30) == "rests at 0.25 above the lowest"
+    assert asked(context, above, losses=[1] + [0.2502] * 30) == "rests at less than 0.001 above the lowest"
 
 
 CHECKS = (check_training, check_random, check_unpacking, check_surface, check_fates)
@@ -336,6 +338,8 @@ FAULTS = [
     ("descent", "update ${t + 1}", "update ${t}"),
     ("descent", "rises >= 5", "rises >= 0"),
     ("descent", "high - low < 1e-6 * scale && t >= 20", "t >= 20"),
+    ("descent", "loss - lowest < error", "loss < error"),
+    ("descent", "live.number(loss - lowest, 2)", "live.number(loss, 2)"),
     ("descent", "value > tail[k - 1]", "value < tail[k - 1]"),
 ]
 

@@ -105,11 +105,12 @@
       stop() { on = false; },
     };
   };
-  // The two runs of a button that starts and pauses.
-  live.number = (value, digits = 3) => {
-    if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return String(Number(value.toPrecision(digits)));
+  live.minus = (text) => String(text).replace("-", "−");
+  live.number = (value, digits = 3) => {  // 0.0123, −2, 1.5·10⁻⁷
+    if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return live.minus(Number(value.toPrecision(digits)));
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-    return Number(mantissa) + "·10" + [...exponent.replace("+", "")].map((s) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(s)]).join("");
+    const raised = [...exponent.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("");
+    return `${live.minus(Number(mantissa))}·10${raised}`;
   };
 
   // A figure's state stands in the page, or, where it is large, in a script of its own beside it: the only kind of file
