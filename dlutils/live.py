@@ -6,10 +6,11 @@ scripts do not run, a picture stands in its place. What the figure holds comes o
 
 import base64
 import html
+import itertools
 import json
 from pathlib import Path
 
-from dlutils.plotting import _encoded, _on_paper, _Player
+from dlutils.plotting import _encoded, _on_paper, _Player, plot_classes
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -115,6 +116,145 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), low
         ],
     }
     return _live("descent", state, _on_paper(figure), alt)
+
+
+def network(
+    sets,
+    start,
+    end,
+    *,
+    chosen,
+    rate,
+    turns,
+    alt,
+    activation="sigmoid",
+    depths=(0, 1, 2, 3),
+    units=(1, 2, 3, 4, 6, 8),
+    rates=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+    gradients=False,
+    speed=10,
+):
+    """Let a reader train a network that parts two classes of points, by gradient descent on the mean cross-entropy.
+
+    Parameters
+    ----------
+    sets : mapping of str to (x, y) or (x, y, x_test, y_test)
+        What the data sets are called, and their points, arrays of shape (m, 2), with classes, 0 or 1, of shape (m,).
+    start, end : sequences of arrays
+        The parameters W1, b1, W2, b2, … with which the chapter's own run began and ended; the figure begins with the
+        first, and ends with the last if nothing is changed. Hidden layers are all of one size; there is one output.
+    chosen : str
+        The data set of that run, with all of its examples as one batch.
+    rate : float
+        Its learning rate, above 0.
+    turns : int
+        How many updates it made, at least 1.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+    activation : str
+        Of its hidden layers: "sigmoid", "tanh" or "relu".
+    depths, units, rates : sequences of numbers
+        What a reader may choose for the number of hidden layers, the units in each and the rate; those of the chapter's
+        run are added.
+    gradients : bool
+        Draw how long the gradient of each layer's weights is, too.
+    speed : int
+        How many updates are made before the picture is drawn anew, at first: 1, 10, 100 or 1000.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    ValueError
+        If points, classes or parameters have other shapes or values than these, or ``alt`` is blank.
+    """
+    packed = [_points(name, *given) for name, given in sets.items()]
+    if chosen not in sets:
+        raise ValueError(f"chosen must be one of the sets {sorted(sets)}, got {chosen!r}")
+    if activation not in ("sigmoid", "tanh", "relu"):
+        raise ValueError(f"activation must be sigmoid, tanh or relu, got {activation!r}")
+    if not (rate > 0 and turns >= 1):
+        raise ValueError(f"rate must be above 0 and turns at least 1, got {rate} and {turns}")
+    if speed not in (1, 10, 100, 1000):
+        raise ValueError(f"speed must be 1, 10, 100 or 1000 updates a picture, got {speed}")
+    layers = {name: _layers(name, given) for name, given in (("start", start), ("end", end))}
+    sizes = [2, *(kernel.shape[1] for kernel, _ in layers["start"])]
+    if [kernel.shape for kernel, _ in layers["end"]] != [kernel.shape for kernel, _ in layers["start"]]:
+        raise ValueError("end must have the shapes of start")
+    if len(set(sizes[1:-1])) > 1:
+        raise ValueError(f"start must have hidden layers of one size, got {sizes[1:-1]}")
+    depth, width = len(sizes) - 2, sizes[1] if len(sizes) > 2 else units[0]
+    flat = {name: np.concatenate([np.ravel(array) for layer in one for array in layer]) for name, one in layers.items()}
+    x, y = (np.asarray(part) for part in sets[chosen][:2])
+    limits = next(one["limits"] for one in packed if one["name"] == chosen)
+    figure = Figure(figsize=(5.6, 2.9))
+    FigureCanvasAgg(figure)
+    for ax, title in zip(figure.subplots(1, 2, sharey=True), ("start", "end"), strict=True):
+        ax.set(xlim=limits[0], ylim=limits[1])
+        carried = layers[title], activation, "sigmoid"
+        plot_classes(x, y, lambda z, carried=carried: _answer(*carried, z), ax=ax)
+        ax.set(title=f"at the {title}", xlabel="x₁", ylabel="x₂" if title == "start" else "")
+    state = {
+        "sets": packed,
+        "depths": sorted({*depths, depth}),
+        "units": sorted({*units, width}),
+        "rates": sorted({*rates, rate}),
+        "gradients": bool(gradients),
+        "speed": speed,
+        "chapter": {
+            "set": chosen,
+            "layers": depth,
+            "units": width,
+            "activation": activation,
+            "rate": rate,
+            "draw": 0,
+            "turns": turns,
+            "start": _packed(flat["start"], "<f8"),
+            "end": _packed(flat["end"], "<f8"),
+        },
+    }
+    return _live("network", state, _on_paper(figure), alt)
+
+
+def _points(name, x, y, x_test=(), y_test=()):
+    """A data set as the figure holds it, with the limits of the plane that it is drawn on."""
+    x, y, y_test = np.asarray(x, dtype=float), np.asarray(y), np.asarray(y_test)
+    x_test = np.asarray(x_test, dtype=float).reshape(-1, 2) if len(y_test) else np.empty((0, 2))
+    for what, inputs, classes in (("", x, y), ("_test", x_test, y_test)):
+        if inputs.ndim != 2 or inputs.shape[1] != 2 or not np.isfinite(inputs).all():
+            raise ValueError(f"sets[{name!r}] must have an x{what} of finite numbers, shape (m, 2), got {inputs.shape}")
+        if classes.shape != inputs.shape[:1] or not np.isin(classes, (0, 1)).all():
+            raise ValueError(f"sets[{name!r}] must have a y{what} of {len(inputs)} zeros and ones")
+    if len(x) < 2 or not np.ptp(x, axis=0).all():
+        raise ValueError(f"sets[{name!r}] must have points that differ in both inputs")
+    low, high = x.min(axis=0), x.max(axis=0)
+    margin = (high - low) * max(0.04, 1 / len(x) ** 0.5)  # a few points get more room
+    return {
+        "name": name,
+        "limits": np.transpose([low - margin, high + margin]).tolist(),
+        "x": _packed(x, "<f4"),
+        "y": _packed(y, "u1"),
+        "testX": _packed(x_test, "<f4"),
+        "testY": _packed(y_test, "u1"),
+    }
+
+
+def _layers(name, arrays):
+    """W1, b1, W2, b2, … as pairs of a kernel and a bias, from two inputs to one output."""
+    arrays = [np.asarray(array, dtype=float) for array in arrays]
+    layers = [(kernel, np.ravel(bias)) for kernel, bias in zip(arrays[::2], arrays[1::2], strict=False)]
+    fits = len(arrays) >= 2 and len(arrays) % 2 == 0 and all(kernel.ndim == 2 for kernel, _ in layers)
+    sizes = [2, *(bias.size for _, bias in layers)]
+    fits = fits and sizes[-1] == 1 and [kernel.shape for kernel, _ in layers] == list(itertools.pairwise(sizes))
+    if not fits:
+        shapes = [array.shape for array in arrays]
+        raise ValueError(f"{name} must be W1, b1, W2, b2, … of two inputs and one output, got the shapes {shapes}")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{name} must be finite numbers")
+    return layers
 
 
 def _of_walks(walks):

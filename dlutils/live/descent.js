@@ -100,7 +100,7 @@
       made = Math.min(state.updates, from + Math.max(1, Math.floor(((performance.now() - begun) / 3000) * state.updates)));
       return made < state.updates;
     };
-    const loop = live.loop(body.parentElement, work, show, 1);
+    const loop = live.loop(body.parentElement, work, show, () => 1);
 
     const row = live.row(body);
     const run = live.button(row, "Run", () => {
