@@ -86,6 +86,7 @@
 
   live.kinds.network = (body, state) => {
     const WIDTH = 310, PLANE = [48, 8, 302, 252], CURVE = [50, 10, 300, 160];
+    const row = live.row(body), say = live.voice(body);
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [plane, pen] = live.canvas(paper, WIDTH, 292, "");
     const beside = live.element(paper, "div");
@@ -249,7 +250,6 @@
       show();
     };
 
-    const row = live.row(body);
     const go = live.button(row, "Train", () => {
       if (loop.on) loop.stop();
       else if (run.finite) loop.start();
@@ -270,7 +270,7 @@
       for (const [key, input] of Object.entries(inputs)) input.put ? input.put(settings[key]) : (input.value = settings[key]);
       begin();
     });
-    const say = live.voice(body), choices = live.row(body, "Settings"), inputs = {};
+    const choices = live.row(body, "Settings"), inputs = {};
     const choose = (key, label, options, read = Number) => {
       inputs[key] = live.select(choices, label, options, () => {
         settings[key] = read(inputs[key].value);
