@@ -8,6 +8,8 @@ import base64
 import html
 import itertools
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from dlutils.plotting import _encoded, _on_paper, _Player, plot_classes
@@ -15,6 +17,8 @@ from dlutils.plotting import _encoded, _on_paper, _Player, plot_classes
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.patheffects import withStroke
 
 _PARTS = Path(__file__).with_name("live")
 _MESH = 101  # places each way at which a loss is asked for
@@ -217,6 +221,101 @@ def network(
         },
     }
     return _live("network", state, _on_paper(figure), alt)
+
+
+def latent(decoders, codes, labels, *, alt):
+    """Let a reader move through latent spaces of two numbers, while their decoders draw what is there.
+
+    The maps show where the same images have their codes, and circles of radius 1, 2 and 3, in which 39, 86 and 99 per
+    cent of what is drawn from N(0, I) lies. A reader chooses a place in each, walks from one digit's code to another's
+    in all maps at once, and draws places from N(0, I).
+
+    Parameters
+    ----------
+    decoders : mapping of str to keras.Model
+        What each map is called, and its decoder, made of dense layers: from two latent numbers to the grey levels of an
+        image, rows of 784 or of another square number, or (height, width). Greys below 0 are drawn as 0, those above 1
+        as 1, which is full ink.
+    codes : mapping of str to array, shape (n, 2)
+        For each of the decoders, under the same name, the codes of the same n images, of which the maps show the first
+        500. A way leads from the first code of a digit to the first of another, or to the second of the same digit.
+    labels : integer array, shape (n,)
+        Which digits the images are, from 0 to 9; at least two different ones among the first 500.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``decoders`` cannot be carried over to a page, take something else than two numbers, draw no images, or draw
+        others with weights of 8 bits: if that changes a pixel by more than 0.005, on average over all codes; if
+        ``codes`` or ``labels`` have other names or shapes, or values that cannot be shown; or if ``alt`` is blank.
+    """
+    if not isinstance(decoders, Mapping) or not decoders:
+        raise TypeError(f"decoders must map at least one name to a decoder, got {decoders!r}")
+    if not isinstance(codes, Mapping) or set(codes) != set(decoders):
+        names = sorted(codes) if isinstance(codes, Mapping) else codes
+        raise ValueError(f"codes must have the names of the decoders, {sorted(decoders)}, got {names!r}")
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not np.isin(labels, range(10)).all():
+        raise ValueError(f"labels must be digits from 0 to 9, shape (n,), got {labels.dtype} of shape {labels.shape}")
+    digits = labels[:_CODES].astype(int)
+    if len(np.unique(digits)) < 2:
+        raise ValueError(f"labels must be of two digits or more among the first {_CODES}, got {np.unique(digits)}")
+    maps = []
+    for name, decoder in decoders.items():
+        points = np.asarray(codes[name], dtype="f4").astype(float)
+        if points.shape != (len(labels), 2):
+            raise ValueError(f"codes[{name!r}] must have shape ({len(labels)}, 2), as the labels, got {points.shape}")
+        if not np.isfinite(points).all():
+            raise ValueError(f"codes[{name!r}] must be finite")
+        maps.append({"name": name, **_drawing(f"decoders[{name!r}]", decoder, points), "points": points[:_CODES]})
+    ends = [np.flatnonzero(digits == digit)[0] for digit in np.unique(digits)[[0, -1]]]
+    state = {"labels": "".join(map(str, digits)), "maps": []}
+    for each in maps:
+        figure = Figure(figsize=(3.125, 3.125))
+        FigureCanvasAgg(figure)
+        ax = figure.add_subplot()
+        _map_of_codes(ax, each["points"], digits)
+        ground, box, ratio = _on_paper(figure), ax.get_window_extent(), figure.dpi / 96
+        height = ground.size[1] / ratio
+        view = np.array([sorted(ax.get_xlim()), sorted(ax.get_ylim())])
+        places = np.concatenate([each["points"][:5], np.random.default_rng(0).uniform(*view.T, size=(5, 2))])
+        drawn = each["answer"](places)
+        probes = [drawn[k, k :: len(places)] for k in range(len(places))]  # each pixel at one of the places
+        state["maps"].append(
+            {
+                "name": each["name"],
+                "decoder": each["state"],
+                "shape": each["shape"],
+                "codes": _packed(each["points"], "<f4"),
+                "pixels": [ground.size[0] / ratio, height],
+                "box": [box.x0 / ratio, height - box.y1 / ratio, box.x1 / ratio, height - box.y0 / ratio],
+                "view": view.tolist(),
+                "ground": "data:image/webp;base64," + _encoded(ground),
+                "places": places.tolist(),
+                "probes": _packed(np.concatenate(probes), "<f4"),
+            }
+        )
+    figure = Figure(figsize=(5.6, 4.4))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, len(maps), squeeze=False, height_ratios=(2.4, 1))
+    for (chart, beside), each in zip(axes.T, maps, strict=True):
+        start, end = each["points"][ends]
+        _map_of_codes(chart, each["points"], digits)
+        chart.set(title=each["name"])
+        chart.plot(*np.transpose([start, end]), "o-", color="black", linewidth=1.5, markeredgecolor="white", zorder=5)
+        chart.plot(*(start + end) / 2, "o", color="black", markerfacecolor="white", markersize=9, zorder=6)
+        image = each["answer"]((start + end)[np.newaxis] / 2).reshape(each["shape"])
+        beside.imshow(np.clip(image, 0, 1), cmap="gray_r", vmin=0, vmax=1)
+        beside.axis("off")
+        beside.add_patch(Rectangle((0, 0), 1, 1, transform=beside.transAxes, fill=False, edgecolor="0.75"))
+    return _live("latent", state, _on_paper(figure), alt)
 
 
 def _points(name, x, y, x_test=(), y_test=()):
@@ -426,3 +525,47 @@ def _live(kind, state, picture, alt):
         f"if (!dlLive.kinds.{kind}) {{\n{scripts[kind]}}}\ndlLive.mount();\n</script>\n"
     )
     return _Player({"text/html": text, "image/png": _encoded(picture, "PNG"), "text/plain": alt})
+
+
+_CODES = 500  # in a map, at most
+_CHANGE = 0.005  # of a pixel, on average, by rounding weights
+_MARKERS = "oxs^DvP<>*"  # of the digits; up to 6 those of plotting.plot_classes
+
+
+def _drawing(name, decoder, points):
+    """A decoder's state, the shape of its images, and a function that draws as the page will."""
+    layers, hidden, output = _carried(name, decoder)
+    inputs, pixels = layers[0][0].shape[0], layers[-1][0].shape[1]
+    if inputs != 2:
+        raise ValueError(f"{name} must take two latent numbers, got {inputs}")
+    shape = [size for size in decoder.output_shape[1:] if size != 1]
+    if len(shape) != 2:
+        shape = [math.isqrt(pixels)] * 2
+    if math.prod(shape) != pixels or min(shape) < 2:
+        raise ValueError(f"{name} must draw images, (height, width) or square ones as rows, got {decoder.output_shape}")
+    state, rounded = _quantized(layers, hidden, output, bits=8)
+    if not np.isfinite(exact := _answer(layers, hidden, output, points)).all():
+        raise ValueError(f"{name} must draw finite numbers for all codes")
+    drawn = _answer(rounded, hidden, output, points)
+    if not (change := np.abs(np.clip(drawn, 0, 1) - np.clip(exact, 0, 1)).mean()) <= _CHANGE:
+        raise ValueError(
+            f"{name} must draw the same with weights of 8 bits, but its pixels change by {change:.2g} on average, "
+            f"more than {_CHANGE}"
+        )
+    return {"state": state, "shape": shape, "answer": lambda places: _answer(rounded, hidden, output, places)}
+
+
+def _map_of_codes(ax, points, digits):
+    """Draw codes, each digit with its colour and marker and its name among them, and what N(0, I) would give."""
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for radius in (1, 2, 3):
+        ax.add_patch(Circle((0, 0), radius, fill=False, zorder=3))
+    for digit in np.unique(digits):
+        own = points[digits == digit]
+        ax.scatter(*own.T, s=14, linewidths=1, alpha=0.7, color=f"C{digit}", marker=_MARKERS[digit])
+        middle = own[np.argmin(np.sum((own - np.median(own, axis=0)) ** 2, axis=1))]
+        ax.annotate(f"{digit}", middle, ha="center", va="center", weight="bold", size=15, zorder=4, path_effects=halo)
+    low, high = np.minimum(points.min(axis=0), -3), np.maximum(points.max(axis=0), 3)
+    margin = 0.06 * (high - low)
+    across, along = np.transpose([low - margin, high + margin])
+    ax.set(xlim=across, ylim=along, aspect="equal", adjustable="datalim", xlabel="z₁", ylabel="z₂")
