@@ -565,7 +565,4 @@ def _map_of_codes(ax, points, digits):
         ax.scatter(*own.T, s=14, linewidths=1, alpha=0.7, color=f"C{digit}", marker=_MARKERS[digit])
         middle = own[np.argmin(np.sum((own - np.median(own, axis=0)) ** 2, axis=1))]
         ax.annotate(f"{digit}", middle, ha="center", va="center", weight="bold", size=15, zorder=4, path_effects=halo)
-    low, high = np.minimum(points.min(axis=0), -3), np.maximum(points.max(axis=0), 3)
-    margin = 0.06 * (high - low)
-    across, along = np.transpose([low - margin, high + margin])
-    ax.set(xlim=across, ylim=along, aspect="equal", adjustable="datalim", xlabel="z₁", ylabel="z₂")
+    ax.set(aspect="equal", adjustable="datalim", xlabel="z₁", ylabel="z₂")

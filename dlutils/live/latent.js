@@ -7,7 +7,7 @@
   const WALK = 5000;  // milliseconds for a whole way
 
   // Two decimals, with a minus sign, and no sign for what is shown as zero.
-  live.decimals = (value, digits = 2) => value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+  live.decimals = (value, digits = 2) => live.minus(value.toFixed(digits).replace(/^-(?=[0.]*$)/, ""));
 
   // A latent space: a decoder, and the codes of images whose digits are known.
   live.latentSpace = ({ decoder, codes }, labels) => {
@@ -196,7 +196,7 @@
       select.value = kind;
       return select;
     });
-    const slider = live.slider(ways, "Share of the way", { min: 0, max: STEPS, value: STEPS * share },
+    const slider = live.slider(ways, "Share", { min: 0, max: STEPS, value: STEPS * share },
       (steps) => live.decimals(loop.on ? share : steps / STEPS, 3), (steps) => { share = steps / STEPS; walk(); });
     const play = live.button(ways, "Play", () => {
       if (loop.on) {
@@ -222,7 +222,7 @@
       }
       tell(maps);
     });
-    live.button(row, "As at first", () => {
+    live.button(row, "Reset", () => {
       [from, to, share] = [kinds[0], kinds.at(-1), 0.5];
       selects[0].value = from;
       selects[1].value = to;
