@@ -133,7 +133,7 @@
       const said = (k) => (r) => live.decimals(r === rung(k) ? own.place[k] : at(k, r));
       const row = live.row(panel, `Place in the ${map.name} map`);
       const sliders = ["z₁", "z₂"].map((name, k) => live.slider(row, name, { min: 0, max: RUNGS, value: rung(k) }, said(k), (r) => {
-        loop.stop();
+        halt();
         own.put(k ? [own.place[0], at(1, r)] : [at(0, r), own.place[1]]);
         tell([own]);
       }));
@@ -142,7 +142,7 @@
       let dragging = false;
       const go = (event) => {
         const [u, v] = live.spot(canvas, width, height, event);
-        loop.stop();
+        halt();
         own.put([x0 + ((u - left) / (right - left)) * (x1 - x0), y0 + ((bottom - v) / (bottom - top)) * (y1 - y0)]);
       };
       canvas.onclick = (event) => { go(event); tell([own]); };  // also a tap; a finger that moves scrolls the page
@@ -164,6 +164,11 @@
       for (const map of moved) map.label(busy || map.told());
       output.textContent = busy || moved.map((map) => `${map.name}: ${map.told()}.`).join(" ");
       play.textContent = loop.on ? "Pause" : "Play";
+    };
+    const halt = () => {  // where one map goes its own way
+      if (!loop.on) return;
+      loop.stop();
+      tell(maps);
     };
     const step = () => {
       for (const map of maps) map.put(live.between(map.ends, share));
@@ -205,7 +210,7 @@
         tell(maps);
         return;
       }
-      first = paused && share < 1 ? share : 0;
+      first = paused ? share : 0;
       begun = performance.now();
       loop.start();
       tell(maps, `on the way from ${from} to ${to}`);
