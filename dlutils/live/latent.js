@@ -189,7 +189,7 @@
     }, () => {
       if (loop.on || share === 1) step();
       if (!loop.on) { paused = false; tell(maps); }
-    }, 1);
+    }, () => 1);
 
     const ways = live.row(body, "From one digit to another");
     const selects = [["From", from], ["to", to]].map(([text, kind], k) => {
