@@ -29,7 +29,7 @@
     const surface = new live.Surface(live.doubles(state.coefficients), state.size, state.limits);
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [canvas, pen] = live.canvas(paper, width, height, "");
-    canvas.style.cursor = "crosshair";
+    canvas.dataset.pointer = "";
     const ground = new Image();
     let start = [...state.start], made = 0;
     const across = (x) => left + ((x - x0) / (x1 - x0)) * (right - left);
@@ -197,7 +197,7 @@
         for (let t = 0; t < state.updates && own.step(); t++);
         return Math.max(Math.abs(own.place[0] - walk.end[0]) / (x1 - x0), Math.abs(own.place[1] - walk.end[1]) / (y1 - y0));
       })),
-      now: () => ({ made, start, ends: walks.map((walk) => walk.path[Math.min(made, walk.path.length - 1)]), on: loop.on }),
+      now: () => ({ made, start, ends: walks.map(({ path }) => path[Math.min(made, path.length - 1)]), on: loop.on }),
     };
   };
 })();

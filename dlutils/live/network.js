@@ -302,7 +302,10 @@
         const largest = Math.max(...end.map(Math.abs));
         return Math.max(...end.map((weight, i) => Math.abs(weight - again.network.w[i]))) / largest;
       },
-      now: () => ({ ...settings, made: run.made, ...run.measure(), on: loop.on }),
+      now: () => {
+        const { start, end, ...chosen } = settings;
+        return { ...chosen, made: run.made, ...run.measure(), on: loop.on };
+      },
     };
   };
 })();

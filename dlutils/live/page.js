@@ -50,7 +50,7 @@
       shown.textContent = said(Number(input.value));
       input.setAttribute("aria-valuetext", said(Number(input.value)));
     };
-    input.oninput = () => { show(); oninput(Number(input.value)); };
+    input.oninput = () => { oninput(Number(input.value)); show(); };
     input.put = (next) => { input.value = next; show(); };
     input.put(value);
     return input;
