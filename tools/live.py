@@ -90,13 +90,13 @@ def by_keys(page, figure):
         elif focus["name"] == "SELECT":
             back = focus["index"] == focus["last"]
             page.keyboard.press("ArrowUp" if back else "ArrowDown")
-            settle(page, 400)
+            settle(page, 250)
             if figure.evaluate(FOCUS)["value"] == focus["value"]:
                 yield f"does not change its {what}"
             page.keyboard.press("ArrowDown" if back else "ArrowUp")
         elif focus["kind"] == "button":
             page.keyboard.press("Enter")
-        settle(page, 400)
+            settle(page)
         if figure.evaluate("figure => Boolean(figure.probe.now().on)"):  # it runs: pause it
             page.keyboard.press("Enter")
             settle(page)
