@@ -1,5 +1,5 @@
-"""What the chapters of *Training Neural Networks* share: :mod:`~dlutils.data`, :mod:`~dlutils.plotting` and
-:mod:`~dlutils.training`. Importing the package loads none of them."""
+"""What the chapters of *Training Neural Networks* share: :mod:`~dlutils.data`, :mod:`~dlutils.plotting`,
+:mod:`~dlutils.training` and :mod:`~dlutils.live`. Importing the package loads none of them."""
 
 import os
 

@@ -1,27 +1,32 @@
 """Figures that a reader works with: a chapter's own surface, network or picture, computed on by plain JavaScript.
 
-Each function returns what a notebook shows when it is the value of a cell's last line, without a semicolon. Where scripts
-do not run, a picture stands in its place. What the figure holds comes out of the run that calls it.
+Each function returns what a notebook shows when it is the value of a cell's last line, without a semicolon. Where
+scripts do not run, a picture stands in its place. What the figure holds comes out of the run that calls it.
 """
 
 import base64
 import html
+import itertools
 import json
+import math
 import numbers
+from collections.abc import Mapping
 from pathlib import Path
 
-from dlutils.plotting import _encoded, _on_paper, _Player, plot_digits
+from dlutils.plotting import _encoded, _on_paper, _Player, plot_classes, plot_digits
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.patheffects import withStroke
 
 _PARTS = Path(__file__).with_name("live")
-_MESH = 81  # places each way at which a loss is asked for
+_MESH = 101  # places each way at which a loss is asked for
 RULES = ("plain", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
 
 
-def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), margin=0.0, ink=None, figsize=None):
+def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), lowest=None, margin=0.0, ink=None, figsize=None):
     """Let a reader start descents on a loss of two parameters: choose the start, the rules and their rates.
 
     Parameters
@@ -42,6 +47,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         The rules that are drawn at first; all, if not given.
     names : pair of str
         What the two parameters are called.
+    lowest : float, optional
+        The lowest loss there is; the figure then tells how much above it a descent is, else the loss.
     margin : float
         By which share of its width and height the surface reaches beyond the map on each side, for descents that leave
         it and come back; not negative.
@@ -81,7 +88,7 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
             raise ValueError(f"walks[{name!r}] must be finite places")
     if not all(low <= value <= high for value, (low, high) in zip(start, view, strict=True)):
         raise ValueError(f"walks must start on the map {view}, got {start.tolist()}")
-    coefficients, scale = _spline(loss, limits)
+    coefficients, scale, error = _spline(loss, limits)
     ground = _on_paper(figure)
     box = ax.get_window_extent()
     ratio = figure.dpi / 96  # the page's pixels, 96 to an inch
@@ -100,6 +107,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         "limits": limits,
         "size": _MESH,
         "scale": scale,
+        "lowest": lowest,
+        "error": error,
         "coefficients": _packed(coefficients, "<f8"),
         "ground": "data:image/webp;base64," + _encoded(ground),
         "names": list(names),
@@ -112,6 +121,240 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), mar
         ],
     }
     return _live("descent", state, _on_paper(figure), alt)
+
+
+def network(
+    sets,
+    start,
+    end,
+    *,
+    chosen,
+    rate,
+    turns,
+    alt,
+    activation="sigmoid",
+    depths=(0, 1, 2, 3),
+    units=(1, 2, 3, 4, 6, 8),
+    rates=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+    gradients=False,
+    speed=10,
+):
+    """Let a reader train a network that parts two classes of points, by gradient descent on the mean cross-entropy.
+
+    Parameters
+    ----------
+    sets : mapping of str to (x, y) or (x, y, x_test, y_test)
+        What the data sets are called, and their points, arrays of shape (m, 2), with classes, 0 or 1, of shape (m,).
+    start, end : sequences of arrays
+        The parameters W1, b1, W2, b2, … with which the chapter's own run began and ended; the figure begins with the
+        first, and ends with the last if nothing is changed. Hidden layers are all of one size; there is one output.
+    chosen : str
+        The data set of that run, with all of its examples as one batch.
+    rate : float
+        Its learning rate, above 0.
+    turns : int
+        How many updates it made, at least 1.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+    activation : str
+        Of its hidden layers: "sigmoid", "tanh" or "relu".
+    depths, units, rates : sequences of numbers
+        What a reader may choose for the number of hidden layers, the units in each and the rate; those of the chapter's
+        run are added.
+    gradients : bool
+        Draw how long the gradient of each layer's weights is, too.
+    speed : int
+        How many updates are made before the picture is drawn anew, at first: 1, 10, 100 or 1000.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    ValueError
+        If points, classes or parameters have other shapes or values than these, or ``alt`` is blank.
+    """
+    packed = [_points(name, *given) for name, given in sets.items()]
+    if chosen not in sets:
+        raise ValueError(f"chosen must be one of the sets {sorted(sets)}, got {chosen!r}")
+    if activation not in ("sigmoid", "tanh", "relu"):
+        raise ValueError(f"activation must be sigmoid, tanh or relu, got {activation!r}")
+    if not (rate > 0 and turns >= 1):
+        raise ValueError(f"rate must be above 0 and turns at least 1, got {rate} and {turns}")
+    if speed not in (1, 10, 100, 1000):
+        raise ValueError(f"speed must be 1, 10, 100 or 1000 updates a picture, got {speed}")
+    layers = {name: _layers(name, given) for name, given in (("start", start), ("end", end))}
+    sizes = [2, *(kernel.shape[1] for kernel, _ in layers["start"])]
+    if [kernel.shape for kernel, _ in layers["end"]] != [kernel.shape for kernel, _ in layers["start"]]:
+        raise ValueError("end must have the shapes of start")
+    if len(set(sizes[1:-1])) > 1:
+        raise ValueError(f"start must have hidden layers of one size, got {sizes[1:-1]}")
+    depth, width = len(sizes) - 2, sizes[1] if len(sizes) > 2 else units[0]
+    flat = {name: np.concatenate([np.ravel(array) for layer in one for array in layer]) for name, one in layers.items()}
+    x, y = (np.asarray(part) for part in sets[chosen][:2])
+    limits = next(one["limits"] for one in packed if one["name"] == chosen)
+    figure = Figure(figsize=(5.6, 2.9))
+    FigureCanvasAgg(figure)
+    for ax, title in zip(figure.subplots(1, 2, sharey=True), ("start", "end"), strict=True):
+        ax.set(xlim=limits[0], ylim=limits[1])
+        carried = layers[title], activation, "sigmoid"
+        plot_classes(x, y, lambda z, carried=carried: _answer(*carried, z), ax=ax)
+        ax.set(title=f"at the {title}", xlabel="x₁", ylabel="x₂" if title == "start" else "")
+    state = {
+        "sets": packed,
+        "depths": sorted({*depths, depth}),
+        "units": sorted({*units, width}),
+        "rates": sorted({*rates, rate}),
+        "gradients": bool(gradients),
+        "speed": speed,
+        "chapter": {
+            "set": chosen,
+            "layers": depth,
+            "units": width,
+            "activation": activation,
+            "rate": rate,
+            "draw": 0,
+            "turns": turns,
+            "start": _packed(flat["start"], "<f8"),
+            "end": _packed(flat["end"], "<f8"),
+        },
+    }
+    return _live("network", state, _on_paper(figure), alt)
+
+
+def latent(decoders, codes, labels, *, alt):
+    """Let a reader move through latent spaces of two numbers, while their decoders draw what is there.
+
+    The maps show where the same images have their codes, and circles of radius 1, 2 and 3, in which 39, 86 and 99 per
+    cent of what is drawn from N(0, I) lies. A reader chooses a place in each, walks from one digit's code to another's
+    in all maps at once, and draws places from N(0, I).
+
+    Parameters
+    ----------
+    decoders : mapping of str to keras.Model
+        What each map is called, and its decoder, made of dense layers: from two latent numbers to the grey levels of an
+        image, rows of 784 or of another square number, or (height, width). Greys below 0 are drawn as 0, those above 1
+        as 1, which is full ink.
+    codes : mapping of str to array, shape (n, 2)
+        For each of the decoders, under the same name, the codes of the same n images, of which the maps show the first
+        500. A way leads from the first code of a digit to the first of another, or to the second of the same digit.
+    labels : integer array, shape (n,)
+        Which digits the images are, from 0 to 9; at least two different ones among the first 500.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``decoders`` cannot be carried over to a page, take something else than two numbers, draw no images, or draw
+        others with weights of 8 bits: if that changes a pixel by more than 0.005, on average over all codes; if
+        ``codes`` or ``labels`` have other names or shapes, or values that cannot be shown; or if ``alt`` is blank.
+    """
+    if not isinstance(decoders, Mapping) or not decoders:
+        raise TypeError(f"decoders must map at least one name to a decoder, got {decoders!r}")
+    if not isinstance(codes, Mapping) or set(codes) != set(decoders):
+        names = sorted(codes) if isinstance(codes, Mapping) else codes
+        raise ValueError(f"codes must have the names of the decoders, {sorted(decoders)}, got {names!r}")
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not np.isin(labels, range(10)).all():
+        raise ValueError(f"labels must be digits from 0 to 9, shape (n,), got {labels.dtype} of shape {labels.shape}")
+    digits = labels[:_CODES].astype(int)
+    if len(np.unique(digits)) < 2:
+        raise ValueError(f"labels must be of two digits or more among the first {_CODES}, got {np.unique(digits)}")
+    maps = []
+    for name, decoder in decoders.items():
+        points = np.asarray(codes[name], dtype="f4").astype(float)
+        if points.shape != (len(labels), 2):
+            raise ValueError(f"codes[{name!r}] must have shape ({len(labels)}, 2), as the labels, got {points.shape}")
+        if not np.isfinite(points).all():
+            raise ValueError(f"codes[{name!r}] must be finite")
+        maps.append({"name": name, **_drawing(f"decoders[{name!r}]", decoder, points), "points": points[:_CODES]})
+    ends = [np.flatnonzero(digits == digit)[0] for digit in np.unique(digits)[[0, -1]]]
+    state = {"labels": "".join(map(str, digits)), "maps": []}
+    for each in maps:
+        figure = Figure(figsize=(3.125, 3.125))
+        FigureCanvasAgg(figure)
+        ax = figure.add_subplot()
+        _map_of_codes(ax, each["points"], digits)
+        ground, box, ratio = _on_paper(figure), ax.get_window_extent(), figure.dpi / 96
+        height = ground.size[1] / ratio
+        view = np.array([sorted(ax.get_xlim()), sorted(ax.get_ylim())])
+        places = np.concatenate([each["points"][:5], np.random.default_rng(0).uniform(*view.T, size=(5, 2))])
+        drawn = each["answer"](places)
+        probes = [drawn[k, k :: len(places)] for k in range(len(places))]  # each pixel at one of the places
+        state["maps"].append(
+            {
+                "name": each["name"],
+                "decoder": each["state"],
+                "shape": each["shape"],
+                "codes": _packed(each["points"], "<f4"),
+                "pixels": [ground.size[0] / ratio, height],
+                "box": [box.x0 / ratio, height - box.y1 / ratio, box.x1 / ratio, height - box.y0 / ratio],
+                "view": view.tolist(),
+                "ground": "data:image/webp;base64," + _encoded(ground),
+                "places": places.tolist(),
+                "probes": _packed(np.concatenate(probes), "<f4"),
+            }
+        )
+    figure = Figure(figsize=(5.6, 4.4))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, len(maps), squeeze=False, height_ratios=(2.4, 1))
+    for (chart, beside), each in zip(axes.T, maps, strict=True):
+        start, end = each["points"][ends]
+        _map_of_codes(chart, each["points"], digits)
+        chart.set(title=each["name"])
+        chart.plot(*np.transpose([start, end]), "o-", color="black", linewidth=1.5, markeredgecolor="white", zorder=5)
+        chart.plot(*(start + end) / 2, "o", color="black", markerfacecolor="white", markersize=9, zorder=6)
+        image = each["answer"]((start + end)[np.newaxis] / 2).reshape(each["shape"])
+        beside.imshow(np.clip(image, 0, 1), cmap="gray_r", vmin=0, vmax=1)
+        beside.axis("off")
+        beside.add_patch(Rectangle((0, 0), 1, 1, transform=beside.transAxes, fill=False, edgecolor="0.75"))
+    return _live("latent", state, _on_paper(figure), alt)
+
+
+def _points(name, x, y, x_test=(), y_test=()):
+    """A data set as the figure holds it, with the limits of the plane that it is drawn on."""
+    x, y, y_test = np.asarray(x, dtype=float), np.asarray(y), np.asarray(y_test)
+    x_test = np.asarray(x_test, dtype=float).reshape(-1, 2) if len(y_test) else np.empty((0, 2))
+    for what, inputs, classes in (("", x, y), ("_test", x_test, y_test)):
+        if inputs.ndim != 2 or inputs.shape[1] != 2 or not np.isfinite(inputs).all():
+            raise ValueError(f"sets[{name!r}] must have an x{what} of finite numbers, shape (m, 2), got {inputs.shape}")
+        if classes.shape != inputs.shape[:1] or not np.isin(classes, (0, 1)).all():
+            raise ValueError(f"sets[{name!r}] must have a y{what} of {len(inputs)} zeros and ones")
+    if len(x) < 2 or not np.ptp(x, axis=0).all():
+        raise ValueError(f"sets[{name!r}] must have points that differ in both inputs")
+    low, high = x.min(axis=0), x.max(axis=0)
+    margin = (high - low) * max(0.04, 1 / len(x) ** 0.5)  # a few points get more room
+    return {
+        "name": name,
+        "limits": np.transpose([low - margin, high + margin]).tolist(),
+        "x": _packed(x, "<f4"),
+        "y": _packed(y, "u1"),
+        "testX": _packed(x_test, "<f4"),
+        "testY": _packed(y_test, "u1"),
+    }
+
+
+def _layers(name, arrays):
+    """W1, b1, W2, b2, … as pairs of a kernel and a bias, from two inputs to one output."""
+    arrays = [np.asarray(array, dtype=float) for array in arrays]
+    layers = [(kernel, np.ravel(bias)) for kernel, bias in zip(arrays[::2], arrays[1::2], strict=False)]
+    fits = len(arrays) >= 2 and len(arrays) % 2 == 0 and all(kernel.ndim == 2 for kernel, _ in layers)
+    sizes = [2, *(bias.size for _, bias in layers)]
+    fits = fits and sizes[-1] == 1 and [kernel.shape for kernel, _ in layers] == list(itertools.pairwise(sizes))
+    if not fits:
+        shapes = [array.shape for array in arrays]
+        raise ValueError(f"{name} must be W1, b1, W2, b2, … of two inputs and one output, got the shapes {shapes}")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{name} must be finite numbers")
+    return layers
 
 
 def digits(model, images, labels, *, alt, shown=100):
@@ -204,21 +447,25 @@ def _of_walks(walks):
             raise ValueError(f"walks[{name!r}] must have places of shape (updates + 1, 2), got {path.shape}")
         if not 0 < rate < np.inf:
             raise ValueError(f"walks[{name!r}] must have a rate above 0, got {rate}")
-    if len({len(path) for _, path in walks.values()}) > 1 or np.ptp([path[0] for _, path in walks.values()], axis=0).any():
+    if (
+        len({len(path) for _, path in walks.values()}) > 1
+        or np.ptp([path[0] for _, path in walks.values()], axis=0).any()
+    ):
         raise ValueError("walks must all have one start and as many updates")
     path = next(iter(walks.values()))[1]
     return path[0], len(path) - 1
 
 
 def _spline(loss, limits):
-    """The coefficients of a cubic spline through the loss on a mesh, and how far the losses there lie apart."""
+    """The coefficients of a cubic spline through the loss on a mesh, how far the losses lie apart, and its error."""
 
     def of(shift):
         across, along = (np.linspace(*pair, _MESH) + shift * (pair[1] - pair[0]) / (_MESH - 1) for pair in limits)
         places = np.stack(np.meshgrid(across, along), axis=-1)
-        values = np.asarray(loss(places), dtype=float)
-        if values.shape != places.shape[:-1]:
-            raise ValueError(f"loss must give shape {places.shape[:-1]} for places {places.shape}, got {values.shape}")
+        rows = [np.asarray(loss(row), dtype=float) for row in places]  # a loss over many examples takes its memory
+        if any(row.shape != (_MESH,) for row in rows):
+            raise ValueError(f"loss must give shape ({_MESH},) for places ({_MESH}, 2), got {rows[0].shape}")
+        values = np.array(rows)
         if not np.isfinite(values).all():
             raise ValueError("loss must be finite on the whole surface")
         return values
@@ -235,10 +482,10 @@ def _spline(loss, limits):
     scale = np.ptp(values)
     if (off := np.abs(between - of(0.5)[:-1, :-1]).max()) > 1e-3 * scale:
         raise ValueError(
-            f"loss must be smooth on the scale of the mesh of {_MESH} × {_MESH}: half-way between its places the spline "
-            f"is up to {off:.2g} off, of {scale:.2g} in all"
+            f"loss must be smooth on the scale of a mesh of {_MESH} × {_MESH}: half-way between its places the spline "
+            f"is {off:.2g} off, of {scale:.2g} in all"
         )
-    return coefficients, float(scale)
+    return coefficients, float(scale), float(max(off, 1e-12 * scale))
 
 
 def _drawn(draw, figsize):
@@ -271,20 +518,24 @@ def _carried(name, model):
             shift = np.asarray(layer.beta) if layer.center else 0
             layers[-1] = kernel * factor, (bias - np.asarray(layer.moving_mean, dtype=float)) * factor + shift
         elif kind in ("ReLU", "Activation") and activations and activations[-1] == "linear":
-            plain = kind == "Activation" or (not layer.negative_slope and layer.max_value is None and not layer.threshold)
-            activations[-1] = layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
+            plain = kind == "Activation" or (
+                not layer.negative_slope and layer.max_value is None and not layer.threshold
+            )
+            activations[-1] = (
+                layer.activation.__name__ if kind == "Activation" else "relu" if plain else "ReLU of its own"
+            )
         elif not _idle(layer):
             raise ValueError(
-                f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the layer "
-                f"{layer.name!r} is a {kind}, which the figure cannot compute"
+                f"{name} must be made of dense layers, with batch normalization, ReLU and dropout among them; the "
+                f"layer {layer.name!r} is a {kind}, which the figure cannot compute"
             )
     if not layers:
         raise TypeError(f"{name} must be a Keras model with dense layers, got {model!r}")
     hidden, output = set(activations[:-1]) or {"relu"}, activations[-1]
     if len(hidden) > 1 or not hidden | {output} <= {"linear", "relu", "tanh", "sigmoid"}:
         raise ValueError(
-            f"{name} must have one activation in all its hidden layers, and no other than linear, relu, tanh or sigmoid "
-            f"in any, got {activations}"
+            f"{name} must have one activation in all its hidden layers, and no other than linear, relu, tanh or "
+            f"sigmoid in any, got {activations}"
         )
     return layers, hidden.pop(), output
 
@@ -378,6 +629,47 @@ def _live(kind, state, picture, alt):
         f"if (!dlLive.kinds.{kind}) {{\n{scripts[kind]}}}\ndlLive.mount();\n</script>\n"
     )
     return _Player({"text/html": text, "image/png": _encoded(picture, "PNG"), "text/plain": alt})
+
+
+_CODES = 500  # in a map, at most
+_CHANGE = 0.005  # of a pixel, on average, by rounding weights
+_MARKERS = "oxs^DvP<>*"  # of the digits; up to 6 those of plotting.plot_classes
+
+
+def _drawing(name, decoder, points):
+    """A decoder's state, the shape of its images, and a function that draws as the page will."""
+    layers, hidden, output = _carried(name, decoder)
+    inputs, pixels = layers[0][0].shape[0], layers[-1][0].shape[1]
+    if inputs != 2:
+        raise ValueError(f"{name} must take two latent numbers, got {inputs}")
+    shape = [size for size in decoder.output_shape[1:] if size != 1]
+    if len(shape) != 2:
+        shape = [math.isqrt(pixels)] * 2
+    if math.prod(shape) != pixels or min(shape) < 2:
+        raise ValueError(f"{name} must draw images, (height, width) or square ones as rows, got {decoder.output_shape}")
+    state, rounded = _quantized(layers, hidden, output, bits=8)
+    if not np.isfinite(exact := _answer(layers, hidden, output, points)).all():
+        raise ValueError(f"{name} must draw finite numbers for all codes")
+    drawn = _answer(rounded, hidden, output, points)
+    if not (change := np.abs(np.clip(drawn, 0, 1) - np.clip(exact, 0, 1)).mean()) <= _CHANGE:
+        raise ValueError(
+            f"{name} must draw the same with weights of 8 bits, but its pixels change by {change:.2g} on average, "
+            f"more than {_CHANGE}"
+        )
+    return {"state": state, "shape": shape, "answer": lambda places: _answer(rounded, hidden, output, places)}
+
+
+def _map_of_codes(ax, points, digits):
+    """Draw codes, each digit with its colour and marker and its name among them, and what N(0, I) would give."""
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for radius in (1, 2, 3):
+        ax.add_patch(Circle((0, 0), radius, fill=False, zorder=3))
+    for digit in np.unique(digits):
+        own = points[digits == digit]
+        ax.scatter(*own.T, s=14, linewidths=1, alpha=0.7, color=f"C{digit}", marker=_MARKERS[digit])
+        middle = own[np.argmin(np.sum((own - np.median(own, axis=0)) ** 2, axis=1))]
+        ax.annotate(f"{digit}", middle, ha="center", va="center", weight="bold", size=15, zorder=4, path_effects=halo)
+    ax.set(aspect="equal", adjustable="datalim", xlabel="z₁", ylabel="z₂")
 
 
 def _of_digits(images, labels):

@@ -155,7 +155,7 @@ def every_code_cell_follows_prose(notebook):
 def its_figures_are_described(notebook):
     for number, cell in code_cells(notebook):
         myst = cell.metadata.get("mystnb", {})
-        draws = re.search(r"\bplt\.|\bplotting\.|\bax\w*\.(plot|imshow|set|scatter)\(", cell.source)
+        draws = re.search(r"\bplt\.|\bplotting\.|\blive\.|\bax\w*\.(plot|imshow|set|scatter)\(", cell.source)
         if draws and "figure" not in myst and "plt.style" not in cell.source:
             yield f"cell {number} draws and has no figure metadata (name, caption)"
         if "figure" not in myst:
@@ -165,7 +165,8 @@ def its_figures_are_described(notebook):
         if len(myst["figure"].get("caption", "")) < 30:
             yield f"cell {number}: the figure needs a caption that says what to see"
         last = ast.parse(cell.source).body[-1]
-        film = ast.unparse(last).startswith("plotting.animate(")  # it takes the alt text itself, and is the output
+        # These take the alt text themselves, and are the output.
+        film = ast.unparse(last).startswith(("plotting.animate(", "live."))
         if film:
             given = [ast.unparse(word.value) for word in last.value.keywords if word.arg == "alt"]
             alt = "".join(given).strip("f'\"")  # of a string or an f-string
@@ -178,7 +179,7 @@ def its_figures_are_described(notebook):
         elif alt.lower().startswith(("plot of", "figure of", "image of", "a plot of", "a figure of")):
             yield f"cell {number}: the figure's alt text names a plot instead of saying what it shows"
         if film and cell.source.rstrip().endswith(";"):
-            yield f"cell {number}: an animation is not shown if its line ends in ';'"
+            yield f"cell {number}: an animation or a live figure is not shown if its line ends in ';'"
         if isinstance(last, ast.Expr) and not film and not cell.source.rstrip().endswith(";"):
             yield f"cell {number}: the last line of a figure cell ends in ';', or its value is an output of its own"
 
@@ -561,11 +562,13 @@ ANOTHER_TOTAL = 'def twice(total):\n    """It is its own."""\n    return 2 * tot
 
 
 FILM = 'plotting.animate(draw, [1, 2], alt=f"A line rises from 1 at the left to {top} at the right.")'
+LIVE = FILM.replace("plotting.animate(draw, [1, 2],", "live.descent(loss, draw, walks,")
 
 
-def test_a_film_keeps_the_rule_for_figures_by_its_own_alt_text(good):
+@pytest.mark.parametrize("source", [FILM, LIVE])
+def test_a_film_keeps_the_rule_for_figures_by_its_own_alt_text(good, source):
     good.cells[3].metadata.mystnb.pop("image")
-    good.cells[3].source = FILM
+    good.cells[3].source = source
     assert list(its_figures_are_described(good)) == []
 
 
@@ -627,6 +630,9 @@ BROKEN = [
     ),
     (its_figures_are_described, lambda n: n.cells[3].update(source="ax.plot([1, 2])")),
     (its_figures_are_described, lambda n: n.cells[3].update(source=FILM + ";")),
+    (its_figures_are_described, lambda n: n.cells[3].update(source=LIVE + ";")),
+    (its_figures_are_described, lambda n: n.cells[3].update(source="live.descent(loss, draw, walks)")),
+    (its_figures_are_described, lambda n: n.cells[5].update(source=LIVE)),
     (its_figures_are_described, lambda n: n.cells[3].update(source='plotting.animate(draw, [1, 2], alt="A line.")')),
     (its_figures_are_described, lambda n: n.cells[3].update(source="plotting.animate(draw, [1, 2])")),
     (its_figures_have_names_of_their_own, lambda n: n.cells.append(copy.deepcopy(n.cells[3]))),

@@ -382,6 +382,21 @@ def test_a_table_of_pandas_has_no_header_that_is_empty():
     assert second == "<p>&lt;th&gt;<b></b></p>"
 
 
+def test_what_a_large_live_figure_holds_lies_beside_its_page(tmp_path):
+    made = notebook("large", "small", "another")
+    states = ['{"letters":"' + 50_000 * "x" + '","text":"\\"<&"}', '{"letters":"x"}', "x" * 60_000]
+    for cell, state, kind in zip(made.cells[1:], states, ("data-live", "data-live", "data-other"), strict=True):
+        text = f'<div {kind}="digits" data-state="{html.escape(state)}"><img src="data:,"></div>'
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": text})]
+    before = [cell.outputs[0].data["text/html"] for cell in made.cells[1:]]
+    book.move_states(made, tmp_path)
+    large, *others = (cell.outputs[0].data["text/html"] for cell in made.cells[1:])
+    assert others == before[1:], "what is small, or no live figure, stays in the page"
+    (script,) = tmp_path.iterdir()
+    assert large == f'<div data-live="digits" data-file="{script.name}"><img src="data:,"></div>'
+    assert script.read_text() == f'dlLive.files["{script.name}"] = {states[0]};\n'
+
+
 FILM = """
 from dlutils import plotting
 from matplotlib import pyplot as plt

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import html
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -31,6 +32,7 @@ STAMP = ".built-from"
 FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what somebody said
 SHOW_CODE = "show-code"  # tag of a cell that draws and whose source stays open on the page
 GLOSSARY = "book/glossary.md"
+LARGE = 50_000  # letters from which on what a live figure holds lies beside its page, not in it
 FINDINGS = "% said-and-measured"  # the line of a page in whose place all of them are listed
 
 
@@ -228,6 +230,26 @@ def without_empty_headers(cell):
             output.data["text/html"] = table.replace("<th></th>", "<td></td>")
 
 
+def move_states(notebook, folder):
+    """Move what large live figures hold, their ``data-state``, to scripts in ``folder``, which they load when needed.
+
+    A page on a disk may load nothing but pictures and scripts, so the script hands the state over to ``dlLive.files``.
+    """
+
+    def moved(match):
+        state = html.unescape(match[1])
+        if len(state) < LARGE:
+            return match[0]
+        name = f"live-{digest(state)[:12]}.js"
+        (folder / name).write_text(f"dlLive.files[{json.dumps(name)}] = {state};\n", "utf-8")
+        return f'data-file="{name}"'
+
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "data-live=" in output.get("data", {}).get("text/html", ""):
+                output.data["text/html"] = re.sub(r'data-state="([^"]*)"', moved, output.data["text/html"])
+
+
 def page_of(notebook, name, solutions=True):
     """``notebook`` as the website shows it: its provenance under the title, findings in words; folded are checks,
     exercises' solutions, and the sources of cells that only draw, but never a figure of the text.
@@ -290,6 +312,7 @@ def stage(results, solutions=True):
     if (folder / GLOSSARY).is_file():
         terms.link(chapters.values(), folder / GLOSSARY)
     for path, notebook in chapters.items():
+        move_states(notebook, folder / "book" / "assets")
         notebooks.write(page_of(notebook, path.stem, solutions), folder / path.relative_to(ROOT))
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     if not config["repository"]["url"] or not solutions:  # buttons would lead nowhere, or to the solutions

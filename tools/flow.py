@@ -13,7 +13,8 @@ import dataclasses
 from tools.mutations import called, root
 
 RANDOM = "<the global random state>"
-MODULES = {"np", "tf", "pd", "math", "itertools", "functools", "time", "statistics", "data", "findings", "plotting"}
+MODULES = {"np", "tf", "pd", "math", "itertools", "functools", "time", "statistics"}
+MODULES |= {"data", "findings", "live", "plotting"}
 PURE = {
     "mean",
     "sum",

@@ -41,7 +41,7 @@ ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)  # who
 # Keywords that say how something is shown or drawn at random, and nothing about what is computed.
 UNTOUCHED_KEYWORDS = {"seed", "verbose", "strict", "name", "label", "labels", "alt"}
 SEEDING = {"default_rng", "set_random_seed", "seed", "SeedGenerator"}
-DRAWING = {"plt", "plotting", "ax", "axes", "figure", "fig"}
+DRAWING = {"plt", "plotting", "live", "ax", "axes", "figure", "fig"}
 # Taken out, these raise at once or change nothing; neither asks anything of a check.
 KEPT_CALLS = {"range", "zip", "enumerate", "len", "isinstance", "list", "tuple", "dict", "iter", "next", "type"}
 KEPT_CALLS |= {"float", "int", "str", "bool", "round", "super", "getattr", "map", "filter"}

@@ -7,17 +7,21 @@
   const dashes = [[], [6, 4], [8, 3, 2, 3], [2, 3], [10, 3], [4, 2]];
   const LADDER = 20;  // rungs of a tenth of a power of ten, on either side of the chapter's own rate
 
-  // What became of a descent, in words; path holds the losses beside the places.
-  live.fate = (losses, left, scale) => {
+  // What became of a descent, in words. Heights are told as losses, or above the lowest one if that is known; what is
+  // smaller than the error of the surface cannot be told.
+  live.fate = (losses, left, { scale, lowest = null, error = 0 }) => {
     const t = losses.length - 1, last = losses[t];
     if (left) return `left the map at update ${t + 1}`;
     if (t === 0) return "has not begun";
     const tail = losses.slice(-Math.min(21, losses.length)), high = Math.max(...tail), low = Math.min(...tail);
     const rises = tail.filter((value, k) => k > 0 && value > tail[k - 1] + 1e-12 * scale).length;
-    if (high - low > 1e-3 * scale && rises >= 5) {
-      return `goes to and fro, at losses from ${live.number(low)} to ${live.number(high)}`;
-    }
-    return high - low < 1e-6 * scale && t >= 20 ? `rests at loss ${live.number(last)}` : `is at loss ${live.number(last)}`;
+    const height = (loss) => {
+      if (lowest === null) return live.number(loss);
+      return loss - lowest < error ? `less than ${live.number(error, 1)}` : live.number(loss - lowest, 2);
+    };
+    const above = lowest === null ? "" : " above the lowest";
+    if (high - low > 1e-3 * scale && rises >= 5) return `goes to and fro between ${height(low)} and ${height(high)}${above}`;
+    return `${high - low < 1e-6 * scale && t >= 20 ? "rests" : "is"} at ${lowest === null ? "loss " : ""}${height(last)}${above}`;
   };
 
   live.kinds.descent = (body, state, picture) => {
@@ -25,7 +29,7 @@
     const surface = new live.Surface(live.doubles(state.coefficients), state.size, state.limits);
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [canvas, pen] = live.canvas(paper, width, height, "");
-    canvas.style.cursor = "crosshair";
+    canvas.dataset.pointer = "";
     const ground = new Image();
     let start = [...state.start], made = 0;
     const across = (x) => left + ((x - x0) / (x1 - x0)) * (right - left);
@@ -39,7 +43,7 @@
         Object.assign(walk, { path: run.path, left: run.left, losses: run.path.map((place) => surface.at(...place)[0]) });
       }
     };
-    const told = (walk) => live.fate(walk.losses.slice(0, made + 1), walk.left && made >= walk.path.length, state.scale);
+    const told = (walk) => live.fate(walk.losses.slice(0, made + 1), walk.left && made >= walk.path.length, state);
 
     const draw = () => {
       pen.clearRect(0, 0, width, height);
@@ -81,7 +85,7 @@
       for (const walk of walks) walk.said.textContent = walk.box.checked ? told(walk) : "";
       const sentences = chosen.map((walk) => `${walk.name} ${told(walk)}.`).join(" ");
       const updates = made === 1 ? "1 update" : `${made.toLocaleString("en")} updates`;
-      canvas.setAttribute("aria-label", `Map of the loss. Start at ${start.map((v) => v.toFixed(2)).join(", ")}. ` +
+      canvas.setAttribute("aria-label", `Map of the loss. Start at ${start.map((value) => live.minus(value.toFixed(2))).join(", ")}. ` +
         (loop.on ? "The descents are under way." : `After ${updates}: ${sentences}`));
       say(`${updates} of ${state.updates.toLocaleString("en")}.`, loop.on ? "Running." : "", loop.on ? "" : sentences);
       run.textContent = loop.on ? "Pause" : "Run";
@@ -96,32 +100,7 @@
       made = Math.min(state.updates, from + Math.max(1, Math.floor(((performance.now() - begun) / 3000) * state.updates)));
       return made < state.updates;
     };
-    const loop = live.loop(body.parentElement, work, show, 1);
-
-    const axis = (k) => ({ min: 0, max: 200, value: Math.round((200 * (start[k] - state.view[k][0])) / (state.view[k][1] - state.view[k][0])) });
-    const at = (k, rung) => state.view[k][0] + (rung / 200) * (state.view[k][1] - state.view[k][0]);
-    const places = live.row(body, "Start");
-    const sliders = state.names.map((name, k) => live.slider(places, `Start ${name}`, axis(k), (rung) => at(k, rung).toFixed(2), (rung) => {
-      start[k] = at(k, rung);
-      again();
-    }));
-    const put = (place) => {
-      start = place.map((value, k) => Math.min(Math.max(value, state.view[k][0]), state.view[k][1]));
-      sliders.forEach((slider, k) => slider.put(axis(k).value));
-      again();
-    };
-
-    walks.forEach((walk, k) => {
-      const row = live.row(body, walk.name);
-      walk.box = live.tick(row, walk.name, walk.shown, show);
-      const swatch = live.element(walk.box.parentElement, "span", { className: "dl-swatch" });
-      swatch.style.background = state.ink ?? colors[k];
-      if (walks.length === 1) row.firstChild.hidden = true;
-      const rate = (rung) => live.number(walk.rate * 10 ** (rung / 10));
-      const name = walks.length === 1 ? "Rate" : `rate of ${walk.name}`;
-      walk.slider = live.slider(row, name, { min: -LADDER, max: LADDER, value: 0 }, rate, (rung) => { walk.rung = rung; again(); });
-      walk.said = live.element(row, "span", { className: "dl-fate" });
-    });
+    const loop = live.loop(body.parentElement, work, show, () => 1);
 
     const row = live.row(body);
     const run = live.button(row, "Run", () => {
@@ -139,8 +118,8 @@
       made = Math.min(state.updates, made + 1);
       show();
     });
-    live.button(row, "Back to the start", () => { loop.stop(); made = 0; show(); });
-    live.button(row, "As at first", () => {
+    live.button(row, "Rewind", () => { loop.stop(); made = 0; show(); });
+    live.button(row, "Reset", () => {
       loop.stop();
       made = 0;
       for (const walk of walks) {
@@ -154,10 +133,49 @@
     details.setAttribute("role", "status");
     const say = (text, busy, more) => { voice(text, busy); details.textContent = more; };
 
+    // The start is put on places a hundredth of the map apart, or a little less, which have short names.
+    const steps = state.view.map(([low, high]) => {
+      const power = 10 ** Math.floor(Math.log10((high - low) / 100));
+      return power * [5, 2, 1].find((factor) => factor * power <= (high - low) / 100);
+    });
+    const places = live.row(body, "Start");
+    const sliders = state.names.map((name, k) => live.slider(
+      places,
+      `Start ${name}`,
+      { min: Math.ceil(state.view[k][0] / steps[k]), max: Math.floor(state.view[k][1] / steps[k]), value: start[k] / steps[k] },
+      () => live.minus(start[k].toFixed(2)),
+      (rung) => {
+        start[k] = rung * steps[k];
+        again();
+      },
+    ));
+    const put = (place) => {
+      start = [...place];
+      sliders.forEach((slider, k) => slider.put(start[k] / steps[k]));
+      again();
+    };
+
+    walks.forEach((walk, k) => {
+      const row = live.row(body, walk.name);
+      row.classList.toggle("dl-rule", walks.length > 1);
+      walk.box = live.tick(row, walk.name, walk.shown, show);
+      const swatch = live.element(walk.box.parentElement, "span", { className: "dl-swatch" });
+      swatch.style.background = state.ink ?? colors[k];
+      if (walks.length === 1) row.firstChild.hidden = true;
+      const rate = (rung) => live.number(walk.rate * 10 ** (rung / 10));
+      walk.slider = live.slider(row, walks.length === 1 ? "Rate" : "rate", { min: -LADDER, max: LADDER, value: 0 }, rate, (rung) => { walk.rung = rung; again(); });
+      if (walks.length > 1) walk.slider.setAttribute("aria-label", `rate of ${walk.name}`);
+      walk.said = live.element(row, "span", { className: "dl-fate" });
+    });
+
     let dragging = false;
     const here = (event) => {
       const [u, v] = live.spot(canvas, width, height, event);
-      return [x0 + ((u - left) / (right - left)) * (x1 - x0), y0 + ((bottom - v) / (bottom - top)) * (y1 - y0)];
+      const shares = [(u - left) / (right - left), (bottom - v) / (bottom - top)];
+      return state.view.map(([low, high], k) => {
+        const value = low + Math.min(Math.max(shares[k], 0), 1) * (high - low);
+        return Math.min(Math.max(Math.round(value / steps[k]), Math.ceil(low / steps[k])), Math.floor(high / steps[k])) * steps[k];
+      });
     };
     canvas.onclick = (event) => put(here(event));  // also a tap; a finger that moves scrolls the page
     canvas.onpointerdown = (event) => {
@@ -179,7 +197,7 @@
         for (let t = 0; t < state.updates && own.step(); t++);
         return Math.max(Math.abs(own.place[0] - walk.end[0]) / (x1 - x0), Math.abs(own.place[1] - walk.end[1]) / (y1 - y0));
       })),
-      now: () => ({ made, start, ends: walks.map((walk) => walk.path[Math.min(made, walk.path.length - 1)]), on: loop.on }),
+      now: () => ({ made, start, ends: walks.map(({ path }) => path[Math.min(made, path.length - 1)]), on: loop.on }),
     };
   };
 })();

@@ -50,7 +50,7 @@
       shown.textContent = said(Number(input.value));
       input.setAttribute("aria-valuetext", said(Number(input.value)));
     };
-    input.oninput = () => { show(); oninput(Number(input.value)); };
+    input.oninput = () => { oninput(Number(input.value)); show(); };
     input.put = (next) => { input.value = next; show(); };
     input.put(value);
     return input;
@@ -85,16 +85,16 @@
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
   };
-  // Runs work() until it returns false, in slices of ten milliseconds, at most `most` times a frame; only while the
+  // Runs work() until it returns false, in slices of ten milliseconds, at most most() times a frame; only while the
   // figure is in view and the page is shown. shown() draws; it is called once more when the work has ended.
-  live.loop = (figure, work, shown, most = 2000) => {
+  live.loop = (figure, work, shown, most = () => 2000) => {
     let on = false, inView = true;
     new IntersectionObserver((seen) => { inView = seen.at(-1).isIntersecting; }).observe(figure);
     const frame = () => {
       if (!on) return;
       if (inView) {
-        const end = performance.now() + 10;
-        for (let times = 0; on && times < most && performance.now() < end; times++) on = work() !== false;
+        const end = performance.now() + 10, limit = most();
+        for (let times = 0; on && times < limit && performance.now() < end; times++) on = work() !== false;
         shown();
       }
       requestAnimationFrame(frame);
@@ -105,11 +105,56 @@
       stop() { on = false; },
     };
   };
-  // The two runs of a button that starts and pauses.
-  live.number = (value, digits = 3) => {
-    if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return String(Number(value.toPrecision(digits)));
+  // Axes as the book's figures have them, in a box [left, top, right, bottom]; with `log` the second one is logarithmic.
+  // Returns two functions that say where on the canvas a value is.
+  live.axes = (pen, box, xs, ys, { xlabel = "", ylabel = "", log = false, xticks = null } = {}) => {
+    const [left, top, right, bottom] = box, across = (x) => left + ((x - xs[0]) / (xs[1] - xs[0])) * (right - left);
+    const share = (y) => (log ? Math.log(y / ys[0]) / Math.log(ys[1] / ys[0]) : (y - ys[0]) / (ys[1] - ys[0]));
+    const along = (y) => bottom - share(y) * (bottom - top);
+    const ticks = ([low, high], most) => {
+      const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
+      const pitch = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
+      const count = Math.floor(high / pitch + 1e-9) - Math.ceil(low / pitch - 1e-9) + 1;
+      return Array.from({ length: count }, (_, k) => Number(((Math.ceil(low / pitch - 1e-9) + k) * pitch).toPrecision(6)));
+    };
+    const powers = () => ticks([Math.log10(ys[0]), Math.log10(ys[1])], 4).filter(Number.isInteger).map((k) => 10 ** k);
+    pen.save();
+    pen.strokeStyle = pen.fillStyle = "#000";
+    pen.lineWidth = 1;
+    pen.font = "12px DejaVu Sans, Verdana, sans-serif";
+    pen.beginPath();
+    pen.moveTo(left, top);
+    pen.lineTo(left, bottom);
+    pen.lineTo(right, bottom);
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    for (const x of xticks ?? ticks(xs, 5)) {
+      pen.moveTo(across(x), bottom);
+      pen.lineTo(across(x), bottom + 4);
+      pen.fillText(live.minus(x.toLocaleString("en")), across(x), bottom + 6);
+    }
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    for (const y of log ? powers() : ticks(ys, 5)) {
+      pen.moveTo(left - 4, along(y));
+      pen.lineTo(left, along(y));
+      pen.fillText(live.number(y), left - 6, along(y));
+    }
+    pen.stroke();
+    pen.textAlign = "center";
+    pen.fillText(xlabel, (left + right) / 2, bottom + 28);
+    pen.translate(left - 39, (top + bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    pen.fillText(ylabel, 0, 0);
+    pen.restore();
+    return [across, along];
+  };
+  live.minus = (text) => String(text).replace("-", "−");
+  live.number = (value, digits = 3) => {  // 0.0123, −2, 1.5·10⁻⁷
+    if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return live.minus(Number(value.toPrecision(digits)));
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-    return Number(mantissa) + "·10" + [...exponent.replace("+", "")].map((s) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(s)]).join("");
+    const raised = [...exponent.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("");
+    return `${Number(mantissa) === 1 ? "" : live.minus(Number(mantissa)) + "·"}10${raised}`;
   };
 
   // A figure's state stands in the page, or, where it is large, in a script of its own beside it: the only kind of file
