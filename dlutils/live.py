@@ -83,9 +83,6 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), low
     figure, ax = _drawn(draw, figsize)
     view = [sorted(ax.get_xlim()), sorted(ax.get_ylim())]
     limits = [(low - margin * (high - low), high + margin * (high - low)) for low, high in view]
-    for name, (_, path) in walks.items():
-        if not np.isfinite(path).all():
-            raise ValueError(f"walks[{name!r}] must be finite places")
     if not all(low <= value <= high for value, (low, high) in zip(start, view, strict=True)):
         raise ValueError(f"walks must start on the map {view}, got {start.tolist()}")
     coefficients, scale, error = _spline(loss, limits)
@@ -445,6 +442,8 @@ def _of_walks(walks):
     for name, (rate, path) in walks.items():
         if path.ndim != 2 or path.shape[1] != 2 or len(path) < 2:
             raise ValueError(f"walks[{name!r}] must have places of shape (updates + 1, 2), got {path.shape}")
+        if not np.isfinite(path).all():
+            raise ValueError(f"walks[{name!r}] must be finite places")
         if not 0 < rate < np.inf:
             raise ValueError(f"walks[{name!r}] must have a rate above 0, got {rate}")
     if (
