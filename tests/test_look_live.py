@@ -8,6 +8,7 @@ from tools import live
 
 import numpy as np
 import pytest
+import redrawn
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -154,3 +155,24 @@ def test_a_map_that_does_not_answer_to_the_pointer_is_named(browser, tmp_path, m
     text = text.replace("canvas.setPointerCapture(event.pointerId);\n      put(here(event));", "")
     text = text.replace("if (dragging) put(here(event));", "")
     assert any("does not answer to the pointer" in problem for problem in seen(browser, tmp_path, text))
+
+
+def test_digits_redrawn_by_pen_are_read_in_the_built_page(browser):
+    """Half a thousand test images, redrawn as strokes of random size, place and slant."""
+    page_of_mnist = live.SITE / "book" / "mnist.html"
+    digits = data.load_mnist()
+    if not page_of_mnist.is_file() or not digits.is_mnist:
+        pytest.skip("no built page, or no MNIST")
+    images, labels = redrawn.digits_to_redraw(digits, 500)
+    problems = []
+    page = live.open_page(browser, page_of_mnist, "desktop", "light", problems)
+    figure = page.locator(live.FIGURE).first
+    figure.scroll_into_view_if_needed()
+    figure.locator(".dl-body").wait_for(timeout=15_000)
+    ask = "(figure, drawings) => drawings.map(strokes => figure.probe.read(strokes, true))"
+    answers = np.array(figure.evaluate(ask, redrawn.redrawn(images)))
+    page.context.close()
+    assert answers.shape == (500, 10)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+    assert np.mean(answers.argmax(axis=1) == labels) >= 0.975
+    assert problems == []
