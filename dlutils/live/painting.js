@@ -100,13 +100,14 @@
     get settled() { return this.ended !== "" || (!this.asking && this.at === 0); }
   };
 
-  // How far, as a share of the range of colours, answers after the chapter's own first steps are from the chapter's.
+  // How far, as a share of the largest, answers after the chapter's own first steps are from the chapter's.
   live.redone = ({ rows, rate, answers, every }, painter) => {
     for (let k = 0; k < rows.length; k += painter.batch) painter.step(rows.subarray(k, k + painter.batch), rate);
     let most = 0;
+    const largest = Math.max(...answers.map(Math.abs));
     for (let p = 0, i = 0; p < painter.n; p += every) {
       painter.ask(p, 1);
-      for (let c = 0; c < 3; c++, i++) most = Math.max(most, Math.abs(painter.answers[3 * p + c] - answers[i]) / 255);
+      for (let c = 0; c < 3; c++, i++) most = Math.max(most, Math.abs(painter.answers[3 * p + c] - answers[i]) / largest);
     }
     return most;
   };
@@ -188,11 +189,21 @@
     const pair = live.element(body, "div", { className: "dl-paper" });
     const place = (name) => {
       const [canvas, pen] = live.canvas(pair, 300, 300, name);
-      canvas.style.width = "calc(50% - 8px)";
+      canvas.style.width = "calc(50% - 4px)";
       pen.imageSmoothingEnabled = false;
       return [canvas, pen];
     };
     const [target, targetPen] = place(""), [canvas, pen] = place("");
+    const row = live.row(body, "Training");
+    const train = live.button(row, "Train", () => {
+      if (!training()) return toward(rates.length);
+      loop.stop();
+      show();
+    });
+    const one = live.button(row, "One pass", () => toward(painter.costs.length));
+    live.button(row, "Again", () => begin());
+    const say = live.voice(body);
+
     const small = document.createElement("canvas");
     small.width = small.height = side;
     const smallPen = small.getContext("2d"), image = smallPen.createImageData(side, side);
@@ -237,48 +248,24 @@
     };
 
     // The cost after each pass of this run, and fainter of those before it.
-    const WIDE = 330, HIGH = 200, [left, right, top, bottom] = [40, WIDE - 12, 10, HIGH - 40];
+    const WIDE = 340, HIGH = 220, BOX = [52, 10, 328, 178];
     const below = live.element(body, "div", { className: "dl-paper" });
     const [plot, plotPen] = live.canvas(below, WIDE, HIGH, "");
     const legend = live.element(below, "ul");
     legend.setAttribute("role", "list");
-    legend.style.cssText = "flex: 1 1 12rem; list-style: none; margin: 0; padding: 0";
+    legend.style.cssText = "flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 4px";
     const marks = () => (chosen.picture === state.pictures[0].name ? state.marks : []);
     const drawCurves = () => {
       const long = Math.max(...runs.map((run) => run.costs.length - 1));
       const last = Math.min(rates.length, [20, 50, 100, 200, 500].find((end) => end >= long) ?? rates.length);
       const values = [...runs.flatMap((run) => run.costs.slice(1).flat()), ...marks().map((mark) => mark.cost)];
-      const most = Math.max(50, ...values.filter(Number.isFinite)), pitch = [10, 20, 50, 100].find((step) => most <= 5 * step) ?? 200;
-      const high = Math.min(1000, pitch * Math.ceil(most / pitch));
-      const across = (pass) => left + (pass / last) * (right - left), along = (cost) => bottom - (cost / high) * (bottom - top);
+      const high = Math.min(1000, 50 * Math.ceil(Math.max(50, ...values.filter(Number.isFinite)) / 50));
       plotPen.clearRect(0, 0, WIDE, HIGH);
-      plotPen.font = "13px sans-serif";
-      plotPen.lineWidth = 1;
-      plotPen.setLineDash([]);
-      plotPen.strokeStyle = "#ddd";
-      plotPen.fillStyle = "#000";
-      plotPen.textBaseline = "middle";
-      plotPen.textAlign = "right";
-      for (let cost = 0; cost <= high; cost += pitch) {
-        line([[left, along(cost)], [right, along(cost)]]);
-        plotPen.fillText(cost, left - 5, along(cost));
-      }
-      plotPen.textAlign = "center";
-      for (let k = 0; k <= 5; k++) {
-        const pass = (k * last) / 5;
-        if (!Number.isInteger(pass)) continue;
-        line([[across(pass), top], [across(pass), bottom]]);
-        plotPen.fillText(pass, across(pass), bottom + 12);
-      }
-      plotPen.fillText("pass", (left + right) / 2, HIGH - 9);
-      plotPen.save();
-      plotPen.translate(8, (top + bottom) / 2);
-      plotPen.rotate(-Math.PI / 2);
-      plotPen.fillText("cost", 0, 0);
-      plotPen.restore();
+      const [across, along] = live.axes(plotPen, BOX, [0, last], [0, high], { xlabel: "pass", ylabel: "cost" });
+      const [left, top, right, bottom] = BOX;
       plotPen.save();
       plotPen.beginPath();
-      plotPen.rect(left - 5, top - 5, right - left + 10, bottom - top + 5);
+      plotPen.rect(left, top - 5, right - left + 5, bottom - top + 5);
       plotPen.clip();
       for (const run of runs) {
         const now = run === runs.at(-1);
@@ -363,7 +350,7 @@
       for (const button of [train, one]) button.setAttribute("aria-disabled", painter.ended !== "");
       bandwidth.parentElement.hidden = chosen.kind !== "waves";
     };
-    const loop = live.loop(body.parentElement, work, show, 20);
+    const loop = live.loop(body.parentElement, work, show, () => 20);
     const toward = (pass) => {
       if (painter.ended) return;
       goal = pass;
@@ -379,15 +366,6 @@
     bandwidth.value = state.bandwidth;
     const hide = live.select(choices, "Hidden from it", [...masks.keys()], () => choose({ hidden: hide.value }));
     if (masks.size === 1) hide.parentElement.hidden = true;
-    const row = live.row(body, "Training");
-    const train = live.button(row, "Train", () => {
-      if (!training()) return toward(rates.length);
-      loop.stop();
-      show();
-    });
-    const one = live.button(row, "One pass", () => toward(painter.costs.length));
-    live.button(row, "Start over", begin);
-    const say = live.voice(body);
     const sources = live.row(body, "Picture");
     const another = (name) => { runs = []; choose({ picture: name }); };
     const picture = live.select(sources, "Picture", [...pictures.keys()], () => another(picture.value));
@@ -414,7 +392,7 @@
     begin();
 
     return {
-      // How far the answers after the chapter's own first steps are from the chapter's, as a share of the range of colours.
+      // How far the answers after the chapter's own first steps are from the chapter's, as a share of the largest.
       check: () => Math.max(...Object.entries(state.first).map(([kind, { rows, answers, every }]) => live.redone(
         { rows: new Uint16Array(live.bytes(rows).buffer), rate: rates[0], answers: live.floats(answers), every },
         new live.Painter({ start: startOf(kind), told: toldBy(kind, state.bandwidth), colours: pictures.get(state.pictures[0].name), batch, rates }),
