@@ -22,7 +22,8 @@ def some_picture(seed=0, side=SIDE):
     """Smooth colours and an edge, so that rows and columns differ."""
     across, along = np.meshgrid(np.arange(side), np.arange(side))
     noise = np.random.default_rng(seed).uniform(0, 30, (side, side, 3))
-    return np.clip(np.stack([12 * across, 20 * along, 200.0 * (across > along)], axis=-1) + noise, 0, 255)
+    colours = np.stack([12 * across, 20 * along, 200.0 * (across > along)], axis=-1) + noise
+    return np.clip(colours, 0, 255).astype("f4").astype(float)
 
 
 def parameters(inputs, seed=1, spread=None, layers=(6, 5, 3)):
@@ -227,8 +228,7 @@ def check_probes(context):
     """The figure's own check: the chapter's first steps, and what came of them."""
     state = state_of(made())
     body = """{
-        const raw = new Uint16Array(dlLive.bytes(state.pictures[0].values).buffer);
-        const colours = Float64Array.from(raw, (v) => v / 256);
+        const colours = dlLive.floats(state.pictures[0].values);
         const arrays = state.arrays.map(dlLive.floats), f = dlLive.doubles(state.frequencies);
         return Object.keys(state.starts).map((kind) => dlLive.redone(
             { rows: new Uint16Array(dlLive.bytes(state.first[kind].rows).buffer), rate: dlLive.floats(state.rates)[0],
@@ -325,12 +325,10 @@ def test_the_state_holds_what_was_given():
     state = state_of(made())
     names = [picture["name"] for picture in state["pictures"]]
     assert (names, state["side"], state["batch"]) == (["hills", "other"], SIDE, BATCH)
-    assert [picture["bits"] for picture in state["pictures"]] == [16, 8], "whole numbers take a byte each"
+    assert [picture["bits"] for picture in state["pictures"]] == [32, 8], "whole numbers take a byte each"
     context = engine("painting")
-    first = asked(
-        context, "Array.from(new Uint16Array(dlLive.bytes(v).buffer), (n) => n / 256)", v=state["pictures"][0]["values"]
-    )
-    np.testing.assert_allclose(first, some_picture().ravel(), atol=1 / 512 + 1e-9)
+    first = asked(context, "Array.from(dlLive.floats(v))", v=state["pictures"][0]["values"])
+    np.testing.assert_array_equal(first, some_picture().ravel())
     assert asked(context, "Array.from(dlLive.bytes(v))", v=state["pictures"][1]["values"]) == [
         int(value) for value in some_picture(3).round().ravel()
     ]

@@ -143,10 +143,7 @@
 
   live.kinds.painting = (body, state) => {
     const { side, batch } = state, n = side * side;
-    const coloursOf = ({ values, bits }) => {
-      const raw = live.bytes(values);
-      return Float64Array.from(bits === 8 ? raw : new Uint16Array(raw.buffer), (value) => (bits === 8 ? value : value / 256));
-    };
+    const coloursOf = ({ values, bits }) => (bits === 8 ? Float64Array.from(live.bytes(values)) : live.floats(values));
     const maskOf = (text) => {
       const raw = live.bytes(text);
       return Uint8Array.from({ length: n }, (_, p) => (raw[p >> 3] >> (7 - (p & 7))) & 1);
