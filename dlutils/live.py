@@ -22,6 +22,7 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
 _PARTS = Path(__file__).with_name("live")
+_EVERY = 61  # of so many pixels one is compared
 _MESH = 101  # places each way at which a loss is asked for
 RULES = ("plain", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
 
@@ -314,6 +315,127 @@ def latent(decoders, codes, labels, *, alt):
         beside.axis("off")
         beside.add_patch(Rectangle((0, 0), 1, 1, transform=beside.transAxes, fill=False, edgecolor="0.75"))
     return _live("latent", state, _on_paper(figure), alt)
+
+
+def painting(
+    pictures,
+    starts,
+    *,
+    alt,
+    rates,
+    first,
+    costs,
+    painted,
+    frequencies=None,
+    bandwidth=8,
+    bandwidths=(0.5, 1, 2, 4, 8, 16),
+    hidden=None,
+):
+    """Let a network paint a picture while a reader watches, told places or waves, with a part of the picture hidden.
+
+    The network has ReLU after each layer but the last, and the loss is the distance of two colours, summed over red,
+    green and blue, its mean over a batch; Adam makes the steps as the chapter on inpainting writes it.
+
+    Parameters
+    ----------
+    pictures : mapping of str to array of shape (side, side, 3)
+        Colours from 0 to 255; the first picture is the chapter's own, and all are of one size, from 8 to 128. A reader
+        can add one of theirs.
+    starts : mapping of str to sequence of arrays
+        The parameters that the training begins with, W1, b1, W2, b2 and so on, of a network that is told "place", a row
+        and a column, standardized, or "waves", sines and then cosines of ``frequencies``. One of them or both; the
+        figure begins with the first.
+    alt : str
+        What the figure shows, in a sentence or more, for those who cannot see it.
+    rates : array of shape (passes,)
+        The rate of each pass.
+    first : mapping of str to (array of shape (steps, batch), array of shape (side * side, 3))
+        For each of the starts the numbers of the pixels in the first batches, and what the network answers at all
+        pixels after these steps at the first rate. The figure must come to the same, and its batches are as large.
+    costs : mapping of str to mapping of int to float
+        What the picture cost in the chapter's own runs after these passes, for each of the starts.
+    painted : mapping of str to array of shape (side * side, 3) or (side, side, 3)
+        What the chapter's own runs painted in the end, by captions; shown where scripts do not run.
+    frequencies : array of shape (2, k), optional
+        The waves' cycles down and across the picture; needed for "waves".
+    bandwidth : float
+        The standard deviation that the frequencies were drawn with.
+    bandwidths : sequence of float
+        The bandwidths to choose from, that of the frequencies among them. For another one they are all multiplied.
+    hidden : mapping of str to array of bool, of shape (side, side), optional
+        What a reader can hide from the network, by names that end the sentence "Hidden from it: …".
+
+    Returns
+    -------
+    object
+        The live figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the pictures are no colours or of different shapes, ``starts`` are no parameters of such a network, their
+        shapes do not follow on each other, ``first`` is not what these steps lead to, ``bandwidths`` lack that of the
+        frequencies, ``hidden`` hides nothing or leaves less than a batch, or ``alt`` is blank.
+    """
+    pictures = {name: np.asarray(picture, dtype="f4").astype(float) for name, picture in pictures.items()}
+    side = _of_pictures(pictures)
+    rates = np.asarray(rates, dtype="f4")
+    if rates.ndim != 1 or not rates.size or not (np.isfinite(rates) & (rates >= 0)).all() or not rates[0] > 0:
+        raise ValueError(f"rates must be at least one finite rate, none below 0, the first above, got {rates}")
+    if not starts or (unknown := set(starts) - {"place", "waves"}):
+        raise ValueError(f"starts must be of 'place', 'waves' or both, got {sorted(starts) and sorted(unknown)}")
+    if "waves" in starts:
+        frequencies = np.asarray(frequencies, dtype=float)
+        if frequencies.ndim != 2 or frequencies.shape[0] != 2 or not np.isfinite(frequencies).all():
+            raise ValueError(f"frequencies must be finite, of shape (2, k), got shape {frequencies.shape}")
+        if not all(0 < value < np.inf for value in [bandwidth, *bandwidths]) or bandwidth not in bandwidths:
+            raise ValueError(f"bandwidths must be above 0, and bandwidth {bandwidth} among them, got {[*bandwidths]}")
+    own = next(iter(pictures.values()))
+    arrays, numbers_of, probes = [], {}, {}
+    for kind, start in starts.items():
+        told = _told(side, frequencies if kind == "waves" else None)
+        start = _of_start(kind, start, told.shape[1])
+        probes[kind] = _probe(kind, start, told, own.reshape(-1, 3), float(rates[0]), first)
+        numbers_of[kind] = []
+        for part in start:
+            text = _packed(part, "<f4")
+            arrays += [] if text in arrays else [text]
+            numbers_of[kind].append(arrays.index(text))
+    sizes = {len(np.asarray(first[kind][0])[0]) for kind in starts}
+    if len(sizes) > 1:
+        raise ValueError(f"first must have batches of one size, got {sorted(sizes)}")
+    batch = sizes.pop()
+    masks = {name: np.asarray(mask) for name, mask in (hidden or {}).items()}
+    for name, mask in masks.items():
+        if mask.dtype != bool or mask.shape != (side, side):
+            raise ValueError(f"hidden[{name!r}] must be bool, of shape {side, side}, got {mask.dtype} of {mask.shape}")
+        if name == "nothing" or not mask.any() or (~mask).sum() < batch:
+            raise ValueError(f"hidden[{name!r}] must hide something and leave a batch of {batch}, hides {mask.sum()}")
+    runs = {kind: dict(costs.get(kind, ())) for kind in starts}
+    painted = {name: np.asarray(each, dtype=float) for name, each in painted.items()}
+    for name, each in painted.items():
+        if each.size != own.size or not np.isfinite(each).all():
+            raise ValueError(f"painted[{name!r}] must be finite colours of {side * side} pixels, got {each.shape}")
+    for kind, run in runs.items():
+        if not run or not all(0 < done <= len(rates) and 0 <= cost < np.inf for done, cost in run.items()):
+            raise ValueError(f"costs[{kind!r}] must be after 1 to {len(rates)} passes, and finite, got {run}")
+
+    state = {
+        "side": side,
+        "batch": batch,
+        "rates": _packed(rates, "<f4"),
+        "pictures": [_packed_picture(name, picture) for name, picture in pictures.items()],
+        "hidden": [{"name": name, "mask": _packed(np.packbits(mask), "u1")} for name, mask in masks.items()],
+        "frequencies": _packed(frequencies, "<f8") if "waves" in starts else None,
+        "bandwidth": bandwidth,
+        "bandwidths": list(bandwidths),
+        "arrays": arrays,
+        "starts": numbers_of,
+        "first": probes,
+        "marks": [{"pass": int(done), "cost": float(cost)} for run in runs.values() for done, cost in run.items()],
+        "marked": " and ".join(f"waves of {bandwidth:g}" if kind == "waves" else kind for kind in runs),
+    }
+    return _live("painting", state, _on_paper(_gallery(pictures, painted, runs)), alt)
 
 
 def _points(name, x, y, x_test=(), y_test=()):
@@ -729,3 +851,129 @@ def _answered(image, label, probabilities):
     right.barh(range(10), probabilities)
     right.set(yticks=range(10), xlim=(0, 1), ylim=(9.6, -0.6), xlabel="probability of each digit")
     return _on_paper(figure)
+
+
+def _of_pictures(pictures):
+    """The side that all pictures share."""
+    if not pictures:
+        raise ValueError("pictures must be at least one")
+    for name, picture in pictures.items():
+        if picture.ndim != 3 or picture.shape != (picture.shape[0], picture.shape[0], 3):
+            raise ValueError(f"pictures[{name!r}] must be square and in colour, (side, side, 3), got {picture.shape}")
+        if not ((picture >= 0) & (picture <= 255)).all() or picture.max() <= 1:
+            raise ValueError(
+                f"pictures[{name!r}] must be colours from 0 to 255, got {picture.min()} to {picture.max()}"
+            )
+    sides = {picture.shape[0] for picture in pictures.values()}
+    if len(sides) > 1 or not 8 <= max(sides) <= 128:
+        raise ValueError(f"pictures must all have one side, from 8 to 128, got {sorted(sides)}")
+    return sides.pop()
+
+
+def _of_start(kind, start, inputs):
+    """The parameters as arrays, (n, m) and (m,) in turns; n is first ``inputs``, and m at last 3."""
+    name = f"starts[{kind!r}]"
+    if not isinstance(start, (list, tuple)) or len(start) < 4 or len(start) % 2:
+        raise TypeError(f"{name} must list W1, b1, W2, b2 and so on, at least two layers, got {type(start).__name__}")
+    start = [np.asarray(part, dtype="f4") for part in start]
+    start[1::2] = [bias.ravel() if bias.shape[:-1] in ((), (1,)) else bias for bias in start[1::2]]
+    shapes, n = [part.shape for part in start], inputs
+    for weights, bias in zip(start[::2], start[1::2], strict=True):
+        if weights.ndim != 2 or weights.shape[0] != n or bias.shape != weights.shape[1:]:
+            raise ValueError(f"{name} must lead from {inputs} numbers to 3 colours, layer by layer, got {shapes}")
+        n = weights.shape[1]
+    if n != 3:
+        raise ValueError(f"{name} must lead from {inputs} numbers to 3 colours, layer by layer, got {shapes}")
+    if not all(np.isfinite(part).all() for part in start):
+        raise ValueError(f"{name} must be finite")
+    return start
+
+
+def _told(side, frequencies):
+    """What the network is told of each pixel, as float32: its standardized place, or sines and cosines of waves."""
+    steps = (np.arange(side) + 0.5) / side
+    places = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+    if frequencies is None:
+        return ((places - 0.5) / places.std()).astype("f4")
+    angles = 2 * np.pi * places @ frequencies
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("f4")
+
+
+def _probe(kind, start, told, colours, rate, first):
+    """The first steps as the figure is to redo them, and what comes of them; they are redone here before."""
+    name = f"first[{kind!r}]"
+    try:
+        rows, answers = first[kind]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{name} must be two arrays, numbers of pixels and answers") from None
+    rows, answers = np.asarray(rows), np.asarray(answers, dtype=float)
+    if (
+        rows.ndim != 2
+        or not rows.size
+        or rows.dtype.kind not in "iu"
+        or not (0 <= rows.min() <= rows.max() < len(told))
+    ):
+        raise ValueError(
+            f"{name} must begin with numbers of pixels below {len(told)}, (steps, batch), got {rows.shape}"
+        )
+    if answers.shape != colours.shape:
+        raise ValueError(f"{name} must end with answers of shape {colours.shape}, got {answers.shape}")
+    off = np.abs(_redone(start, told.astype(float), colours, rows, rate) - answers).max() / np.abs(answers).max()
+    if not off < 0.01:  # 32 bits, and the order of sums, make a few hundred-thousandths
+        raise ValueError(
+            f"{name} must be what {len(rows)} steps of Adam at rate {rate:g} lead to, of a network with ReLU and an "
+            f"absolute loss, the chapter's; they lead elsewhere, by {off:.2g} of the largest answer"
+        )
+    return {"rows": _packed(rows, "<u2"), "answers": _packed(answers[::_EVERY], "<f4"), "every": _EVERY}
+
+
+def _redone(start, told, colours, rows, rate):
+    """What the network answers after a step of Adam for each of the rows."""
+    parts = [part.astype(float) for part in start]
+    averages = [(np.zeros_like(part), np.zeros_like(part)) for part in parts]
+
+    def forward(x):
+        """What goes into each layer, and the answers."""
+        passed = [x]
+        for weights, bias in zip(parts[:-2:2], parts[1:-2:2], strict=True):
+            passed.append(np.maximum(passed[-1] @ weights + bias, 0))
+        return passed, passed[-1] @ parts[-2] + parts[-1]
+
+    for t, row in enumerate(rows, 1):
+        passed, answers = forward(told[row])
+        slope, slopes = np.sign(answers - colours[row]) / len(row), []
+        for layer in range(len(passed) - 1, -1, -1):
+            slopes[:0] = [passed[layer].T @ slope, slope.sum(axis=0)]
+            slope = (slope @ parts[2 * layer].T) * (passed[layer] > 0)
+        for part, slope, (mean, square) in zip(parts, slopes, averages, strict=True):
+            mean[:] = 0.9 * mean + 0.1 * slope
+            square[:] = 0.999 * square + 0.001 * slope**2
+            part -= rate * mean / (1 - 0.9**t) / (np.sqrt(square / (1 - 0.999**t)) + 1e-7)
+    return forward(told)[1]
+
+
+def _packed_picture(name, picture):
+    """A picture's state: bytes if its colours are whole numbers, else float32.
+
+    Rounded more, a colour may come to lie on the other side of an answer, whose slope then has the other sign.
+    """
+    whole = np.array_equal(picture, np.rint(picture))
+    return {"name": name, "bits": 8 if whole else 32, "values": _packed(picture, "u1" if whole else "<f4")}
+
+
+def _gallery(pictures, painted, runs):
+    """The picture and what was painted in a row, and below them what it cost on the way."""
+    shown = {**dict([next(iter(pictures.items()))]), **painted}
+    figure = Figure(figsize=(5.6, 5.6 / len(shown) + 2.6))
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[5.6 / len(shown), 2.6])
+    for ax, (name, each) in zip(np.ravel(upper.subplots(1, len(shown))), shown.items(), strict=True):
+        ax.imshow(np.clip(each, 0, 255).reshape(next(iter(pictures.values())).shape) / 255, interpolation="nearest")
+        ax.set_title(name)
+        ax.axis("off")
+    ax = lower.subplots()
+    for kind, run in runs.items():
+        ax.plot(*zip(*sorted(run.items()), strict=True), marker="ox"[kind == "waves"], label=kind)
+    ax.set(xlabel="pass", ylabel="cost", ylim=(0, None))
+    ax.legend()
+    return figure
