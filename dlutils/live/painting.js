@@ -113,7 +113,8 @@
   };
 
   // A picture of a reader's own, cut to a square: its colours, side by side pixels. The file is read here and goes nowhere.
-  // A VideoFrame hands out pixels as they are; what is read back from a canvas some browsers falsify.
+  // A VideoFrame hands out pixels as they are; what is read back from a canvas some browsers falsify. Where there is
+  // none (a page over plain http, a browser set against fingerprinting), the figure does without a picture of one's own.
   const OVER = 4;  // so many pixels each way become one
   live.readable = () => "VideoFrame" in globalThis && "createImageBitmap" in globalThis;
   live.coloursOf = async (file, side) => {
@@ -165,6 +166,7 @@
       loop.stop();
       goal = 0;
       trouble = "";
+      drawn = null;
       painter = new live.Painter({
         start: startOf(chosen.kind), told: toldBy(chosen.kind, chosen.bandwidth), colours: pictures.get(chosen.picture),
         hidden: masks.get(chosen.hidden), batch, rates,
@@ -215,7 +217,7 @@
     const drawTarget = () => {
       const mask = masks.get(chosen.hidden);
       paint(targetPen, pictures.get(chosen.picture), mask);
-      target.setAttribute("aria-label", `To be painted: ${chosen.picture}` + (mask ? `; ${chosen.hidden} is hidden, white here.` : "."));
+      target.setAttribute("aria-label", `To be painted: ${chosen.picture}` + (mask ? `. Hidden from the network, and white here: ${chosen.hidden}.` : "."));
     };
     // A line around a hole, if it is one and not a thousand.
     const outline = (mask) => {
@@ -238,8 +240,6 @@
       }
     };
     const drawPainting = () => {
-      if (drawn === painter.costs.at(-1) || painter.asking) return;
-      drawn = painter.costs.at(-1);
       paint(pen, painter.answers);
       if (masks.get(chosen.hidden)) outline(masks.get(chosen.hidden));
     };
@@ -336,9 +336,13 @@
         (painter.ended === "done" ? " That was the last." : "");
     };
     const show = () => {
-      drawPainting();
-      drawCurves();
-      writeLegend();
+      const latest = painter.costs.at(-1);
+      if (latest !== drawn) {  // at most once a pass
+        drawn = latest;
+        if (latest) drawPainting();
+        drawCurves();
+        writeLegend();
+      }
       const words = inWords();
       canvas.setAttribute("aria-label", `What the network paints, told ${nameOf(chosen)}. ` + (training() ? "It is being trained." : words));
       plot.setAttribute("aria-label", "Cost after each pass. " + (training() ? "It is being trained." : runs.map(told).join("; ") + "."));
