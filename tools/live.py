@@ -53,7 +53,7 @@ def by_keys(page, figure):
     """Go through the controls of a figure by the Tab key and use each; yield what is wrong."""
     controls = figure.locator("button, select, input")
     total = figure.evaluate(
-        "f => [...f.querySelectorAll('button, select, input')].filter(c => c.checkVisibility()).length"
+        "f => [...f.querySelectorAll('button, select, input')].filter(c => c.checkVisibility() && !c.disabled).length"
     )
     if not total:
         yield "has no controls"

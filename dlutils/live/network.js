@@ -278,7 +278,7 @@
       });
       inputs[key].value = settings[key];
     };
-    choose("set", "Data", state.sets.map(({ name }) => name), String);
+    if (state.sets.length > 1) choose("set", "Data", state.sets.map(({ name }) => name), String);
     choose("layers", "Hidden layers", state.depths);
     choose("units", "Units in each", state.units);
     choose("activation", "Activation", ["sigmoid", "tanh", "relu"], String);
