@@ -32,10 +32,16 @@ pen.createImageData = (width, height) => ({ data: new Uint8ClampedArray(4 * widt
 pen.putImageData = (pixels) => { pen.picture = Array.from(pixels.data); pen.puts++; };
 class Element {
   constructor(name) {
-    Object.assign(this, { name, style: {}, attributes: {}, children: [], textContent: "" });
+    Object.assign(this, { name, style: {}, dataset: {}, attributes: {}, children: [], textContent: "" });
     this.classList = { add() {}, toggle() {} };
   }
-  append(child) { this.children.push(child); child.parentElement = this; }
+  append(child) {
+    const old = child.parentElement;
+    if (old) old.children = old.children.filter((other) => other !== child);
+    this.children.push(child);
+    child.parentElement = this;
+  }
+  addEventListener(name, listener) { this["on" + name] = listener; }
   setAttribute(name, value) { this.attributes[name] = String(value); }
   getContext() { return pen; }
   getBoundingClientRect() { return { left: 10, top: 20, width: parseFloat(this.style.width), height: this.tall }; }
@@ -152,7 +158,7 @@ def check_nearest(context, state):
             told = asked(context, f"{SPACE}.told(place)", map=map_, labels=state["labels"], place=place)
             shown = ", ".join(f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−") for value in place)
             kinds = ", ".join(str(LABELS[number]) for number in order)
-            assert told == f"at ({shown}); the nearest codes, up to {apart[order[2]]:.2f} away, are of: {kinds}"
+            assert told == f"at ({shown}); nearest are codes of {kinds} (within {apart[order[2]]:.2f})"
 
 
 def check_ends(context, state):
@@ -195,17 +201,17 @@ def check_page(context, state):
     assert texts["label"].endswith(told[0])
     assert texts["drawn"].endswith(told[0])
     assert texts["status"] == f"plain: {told[0]}. other: {told[1]}."
-    assert texts["sliders"][0] == f"{half[0][0]:.2f}".replace("-", "−"), "the place, and not the slider's nearest"
+    assert texts["sliders"][1] == f"{half[0][0]:.2f}".replace("-", "−"), "the place, and not the slider's nearest"
     off = on_page("state.maps[1].places[3][0] += 0.1; return open(state).probe.check();")
     assert off > 1e-3, "a difference is noticed"
 
-    chosen = on_page("f.choose(0, '8'); f.choose(1, '5'); f.slide(4, 0); return f.probe.now();")
+    chosen = on_page("f.choose(0, '8'); f.choose(1, '5'); f.slide(0, 0); return f.probe.now();")
     np.testing.assert_allclose(chosen["places"], [one[3] for one in points], atol=1e-12)
     assert (chosen["from"], chosen["to"]) == ("8", "5")
-    chosen = on_page("f.choose(1, '5'); f.slide(4, 40); return f.probe.now();")
+    chosen = on_page("f.choose(1, '5'); f.slide(0, 40); return f.probe.now();")
     np.testing.assert_allclose(chosen["places"], [one[1] for one in points], atol=1e-12)
 
-    moved = on_page("f.slide(2, 0); f.slide(3, 50); return [f.probe.now(), f.texts()];")
+    moved = on_page("f.slide(3, 0); f.slide(4, 50); return [f.probe.now(), f.texts()];")
     low, high = np.transpose(state["maps"][1]["view"])
     np.testing.assert_allclose(moved[0]["places"], [half[0], [low[0], low[1] + (high[1] - low[1]) / 4]], atol=1e-12)
     assert moved[1]["status"] == f"other: {moved[0]['told'][1]}.", "only what has moved is said"
@@ -234,7 +240,7 @@ def check_page(context, state):
     draws = on_page(
         "const all = [];"
         "for (let k = 0; k < 400; k++) { f.press('Draw from N(0, I)'); all.push(f.probe.now().places); }"
-        "const many = f.probe.now().drawn; f.slide(4, 7); f.press('Reset'); return [all, many, f.probe.now()];"
+        "const many = f.probe.now().drawn; f.slide(0, 7); f.press('Reset'); return [all, many, f.probe.now()];"
     )
     all_draws = np.array(draws[0])
     assert np.array_equal(all_draws[:, 0], all_draws[:, 1]), "both maps get the same places"
@@ -260,10 +266,11 @@ def check_page(context, state):
     assert walk[0][2][3].startswith("plain: at (")
     np.testing.assert_allclose(walk[1], [one[3] for one in points], atol=1e-12, err_msg="it ends at the code")
     halted = on_page(
-        "clock = 0; f.press('Play'); f.frame(500); f.slide(0, 9); f.frame(900); return [f.probe.now(), f.texts()];"
+        "clock = 0; f.press('Play'); f.frame(500); f.slide(1, 9); f.frame(900); return [f.probe.now(), f.texts()];"
     )
     assert np.isclose(halted[0]["share"], 0.1), "a map that goes its own way ends the walk"
-    assert halted[1]["captions"] == halted[0]["told"], "and nobody is on the way any more"
+    assert halted[1]["captions"] == halted[0]["told"]
+    assert halted[1]["drawn"].endswith(halted[0]["told"][0]), "and nobody is on the way any more"
     assert halted[1]["button"] == "Play"
 
 
@@ -304,8 +311,8 @@ FAULTS = [
     ("latent", "k ? [own.place[0], at(1, r)] : [at(0, r), own.place[1]]", "[at(0, r), at(1, r)]"),
     ("latent", "r === rung(k) ? own.place[k] : at(k, r)", "at(k, r)"),
     ("latent", "answers[i] - probes[p++]", "answers[i] - answers[i]"),
-    ("latent", 'if (event.pointerType !== "mouse") return;', ""),
-    ("latent", "canvas.onclick = (event) => { go(event); tell([own]); }", "canvas.onclick = () => {}"),
+    ("page", 'if (event.pointerType !== "mouse" && !near(at(event))) return;', ""),
+    ("page", "canvas.onclick = (event) => put(at(event), true);", "canvas.onclick = () => {};"),
     ("latent", "tell([own]);\n      }));", "tell(maps);\n      }));"),
     ("latent", "if (k) to = select.value;\n        else from = select.value;", "from = select.value;"),
     ("latent", "for (const map of maps) map.way();", ""),

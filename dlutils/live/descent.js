@@ -29,7 +29,6 @@
     const surface = new live.Surface(live.doubles(state.coefficients), state.size, state.limits);
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [canvas, pen] = live.canvas(paper, width, height, "");
-    canvas.dataset.pointer = "";
     const ground = new Image();
     let start = [...state.start], made = 0;
     const across = (x) => left + ((x - x0) / (x1 - x0)) * (right - left);
@@ -168,24 +167,15 @@
       walk.said = live.element(row, "span", { className: "dl-fate" });
     });
 
-    let dragging = false;
-    const here = (event) => {
-      const [u, v] = live.spot(canvas, width, height, event);
+    const here = ([u, v]) => {
       const shares = [(u - left) / (right - left), (bottom - v) / (bottom - top)];
       return state.view.map(([low, high], k) => {
         const value = low + Math.min(Math.max(shares[k], 0), 1) * (high - low);
         return Math.min(Math.max(Math.round(value / steps[k]), Math.ceil(low / steps[k])), Math.floor(high / steps[k])) * steps[k];
       });
     };
-    canvas.onclick = (event) => put(here(event));  // also a tap; a finger that moves scrolls the page
-    canvas.onpointerdown = (event) => {
-      if (event.pointerType !== "mouse") return;
-      dragging = true;
-      canvas.setPointerCapture(event.pointerId);
-      put(here(event));
-    };
-    canvas.onpointermove = (event) => { if (dragging) put(here(event)); };
-    canvas.onpointerup = canvas.onpointercancel = () => { dragging = false; };
+    const near = ([u, v]) => Math.hypot(u - across(start[0]), v - along(start[1])) < 30;
+    live.draggable(canvas, width, height, near, (spot) => put(here(spot)));
     ground.onload = draw;
     ground.src = state.ground;
     again();

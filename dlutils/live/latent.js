@@ -29,8 +29,8 @@
     };
     const told = (place) => {
       const near = nearest(place);
-      return `at (${place.map((value) => live.decimals(value)).join(", ")}); the nearest codes, ` +
-        `up to ${live.decimals(near.at(-1)[1])} away, are of: ${near.map(([i]) => labels[i]).join(", ")}`;
+      return `at (${place.map((value) => live.decimals(value)).join(", ")}); nearest are codes of ` +
+        `${near.map(([i]) => labels[i]).join(", ")} (within ${live.decimals(near.at(-1)[1])})`;
     };
     return { answer, nearest, ends, told };
   };
@@ -66,7 +66,6 @@
       easel.style.width = "";
       const small = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
       const inks = small.getContext("2d"), pixels = inks.createImageData(columns, rows);
-      canvas.style.cursor = "crosshair";
       const ground = new Image();
       const across = (x) => left + ((x - x0) / (x1 - x0)) * (right - left);
       const along = (y) => bottom - ((y - y0) / (y1 - y0)) * (bottom - top);
@@ -116,8 +115,9 @@
       own.label = (text) => {
         canvas.setAttribute("aria-label", `Map of the ${map.name} latent space, with the codes of images. ${text}`);
         easel.setAttribute("aria-label", `What the ${map.name} decoder draws there. ${text}`);
-        caption.textContent = text;
+        own.show();
       };
+      own.show = () => { caption.textContent = own.told(); };  // at each step of a walk, which is not read out
       own.off = () => {  // by how much pixels differ from those that the chapter's run has seen
         const probes = live.floats(map.probes);
         let p = 0, most = 0;
@@ -139,21 +139,12 @@
       }));
       const caption = live.element(panel, "p", { className: "dl-said", ariaHidden: "true" });
 
-      let dragging = false;
-      const go = (event) => {
-        const [u, v] = live.spot(canvas, width, height, event);
+      const near = ([u, v]) => Math.hypot(u - across(own.place[0]), v - along(own.place[1])) < 30;
+      live.draggable(canvas, width, height, near, ([u, v], rests) => {
         halt();
         own.put([x0 + ((u - left) / (right - left)) * (x1 - x0), y0 + ((bottom - v) / (bottom - top)) * (y1 - y0)]);
-      };
-      canvas.onclick = (event) => { go(event); tell([own]); };  // also a tap; a finger that moves scrolls the page
-      canvas.onpointerdown = (event) => {
-        if (event.pointerType !== "mouse") return;
-        dragging = true;
-        canvas.setPointerCapture(event.pointerId);
-        go(event);
-      };
-      canvas.onpointermove = (event) => { if (dragging) go(event); };
-      canvas.onpointerup = canvas.onpointercancel = () => { dragging = false; };
+        if (rests) tell([own]);
+      });
       ground.onload = () => own.draw();
       ground.src = map.ground;
       return own;
@@ -171,7 +162,10 @@
       tell(maps);
     };
     const step = () => {
-      for (const map of maps) map.put(live.between(map.ends, share));
+      for (const map of maps) {
+        map.put(live.between(map.ends, share));
+        map.show();
+      }
       slider.put(Math.round(STEPS * share));
     };
     const walk = () => {
@@ -201,8 +195,8 @@
       select.value = kind;
       return select;
     });
-    const slider = live.slider(ways, "Share", { min: 0, max: STEPS, value: STEPS * share },
-      (steps) => live.decimals(loop.on ? share : steps / STEPS, 3), (steps) => { share = steps / STEPS; walk(); });
+    const slider = live.slider(ways, "Way", { min: 0, max: STEPS, value: STEPS * share },
+      (steps) => `${Math.round(100 * (loop.on ? share : steps / STEPS))} %`, (steps) => { share = steps / STEPS; walk(); });
     const play = live.button(ways, "Play", () => {
       if (loop.on) {
         loop.stop();
@@ -234,6 +228,7 @@
       for (const map of maps) map.drawn.length = 0;
       walk();
     });
+    body.append(panels);  // below what moves all maps
     const output = live.element(body, "p", { className: "dl-unseen" });
     output.setAttribute("role", "status");
     walk();

@@ -85,6 +85,28 @@
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
   };
+  // Hands over where a canvas is clicked, tapped, or dragged on: with a mouse anywhere, with a finger from near(spot) on.
+  // A finger that begins elsewhere scrolls the page.
+  live.draggable = (canvas, width, height, near, put) => {
+    let dragging = false;
+    canvas.dataset.pointer = "";
+    const at = (event) => live.spot(canvas, width, height, event);
+    canvas.addEventListener("touchstart", (event) => {
+      if (event.touches.length === 1 && near(at(event.touches[0]))) event.preventDefault();
+    }, { passive: false });
+    canvas.onclick = (event) => put(at(event), true);
+    canvas.onpointerdown = (event) => {
+      if (event.pointerType !== "mouse" && !near(at(event))) return;
+      dragging = true;
+      canvas.setPointerCapture(event.pointerId);
+      put(at(event), false);
+    };
+    canvas.onpointermove = (event) => { if (dragging) put(at(event), false); };
+    canvas.onpointerup = canvas.onpointercancel = (event) => {
+      if (dragging && event.type === "pointerup") put(at(event), true);
+      dragging = false;
+    };
+  };
   // Runs work() until it returns false, in slices of ten milliseconds, at most most() times a frame; only while the
   // figure is in view and the page is shown. shown() draws; it is called once more when the work has ended.
   live.loop = (figure, work, shown, most = () => 2000) => {
