@@ -27,7 +27,9 @@ _MESH = 101  # places each way at which a loss is asked for
 RULES = ("plain", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
 
 
-def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), lowest=None, margin=0.0, ink=None, figsize=None):
+def descent(
+    loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), reach=1, lowest=None, margin=0.0, ink=None, figsize=None
+):
     """Let a reader start descents on a loss of two parameters: choose the start, the rules and their rates.
 
     Parameters
@@ -48,6 +50,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), low
         The rules that are drawn at first; all, if not given.
     names : pair of str
         What the two parameters are called.
+    reach : float
+        How many powers of ten the rates can be made larger or smaller, in steps of a tenth of one; above 0.
     lowest : float, optional
         The lowest loss there is; the figure then tells how much above it a descent is, else the loss.
     margin : float
@@ -78,6 +82,8 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), low
     shown = list(walks) if shown is None else list(shown)
     if unknown := set(shown) - set(walks):
         raise ValueError(f"shown must be among the walks {sorted(walks)}, got {sorted(unknown)}")
+    if not reach > 0:
+        raise ValueError(f"reach must be above 0 powers of ten, got {reach}")
     if not margin >= 0:
         raise ValueError(f"margin must be at least 0, got {margin}")
 
@@ -104,6 +110,7 @@ def descent(loss, draw, walks, *, alt, shown=None, names=("ω₁", "ω₂"), low
         "view": view,
         "limits": limits,
         "size": _MESH,
+        "rungs": round(10 * reach),
         "scale": scale,
         "lowest": lowest,
         "error": error,

@@ -90,6 +90,7 @@ def test_there_is_a_picture_where_scripts_do_not_run():
         ({"walks": {"plain": walked(), "Adam": walked(start=(1, 1))}}, ValueError, "one start and as many updates"),
         ({"walks": {"plain": walked(start=(9, 9))}}, ValueError, "walks must start on the map"),
         ({"shown": ["Adam"]}, ValueError, "shown must be among the walks"),
+        ({"reach": 0}, ValueError, "reach must be above 0"),
         ({"margin": -1}, ValueError, "margin must be at least 0"),
         ({"loss": lambda w: np.abs(np.sin(40 * w[..., 0]))}, ValueError, "loss must be smooth"),
         ({"loss": lambda w: w}, ValueError, "loss must give shape"),

@@ -61,6 +61,7 @@ globalThis.open = (state) => {
   const texts = () => ({
     label: body.all("canvas")[0].attributes["aria-label"],
     drawn: body.all("canvas")[1].attributes["aria-label"],
+    other: body.all("canvas")[2].attributes["aria-label"],
     status: body.all("p").at(-1).textContent,
     captions: body.all("p").slice(0, -1).map((p) => p.textContent),
     sliders: body.all("input").map((input) => input.attributes["aria-valuetext"]),
@@ -270,7 +271,7 @@ def check_page(context, state):
     )
     assert np.isclose(halted[0]["share"], 0.1), "a map that goes its own way ends the walk"
     assert halted[1]["captions"] == halted[0]["told"]
-    assert halted[1]["drawn"].endswith(halted[0]["told"][0]), "and nobody is on the way any more"
+    assert halted[1]["other"].endswith(halted[0]["told"][1]), "and nobody is on the way any more"
     assert halted[1]["button"] == "Play"
 
 

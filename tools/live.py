@@ -33,7 +33,7 @@ FOCUS = """figure => {
     const element = document.activeElement, look = getComputedStyle(element);
     return { inside: figure.contains(element), kind: element.type, name: element.tagName,
         seen: look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2,
-        place: [...figure.querySelectorAll("button, select, input")].indexOf(element),
+        place: [...figure.querySelectorAll("button, select, input, summary")].indexOf(element),
         value: element.type === "checkbox" ? element.checked : element.value,
         said: element.getAttribute("aria-valuetext"),
         text: element.textContent.slice(0, 30), last: element.max ?? (element.options && element.options.length - 1),
@@ -51,9 +51,11 @@ def settle(page, milliseconds=150):
 
 def by_keys(page, figure):
     """Go through the controls of a figure by the Tab key and use each; yield what is wrong."""
+    figure.evaluate("figure => figure.querySelectorAll('details').forEach(fold => { fold.open = true; })")
     controls = figure.locator("button, select, input")
     total = figure.evaluate(
-        "f => [...f.querySelectorAll('button, select, input')].filter(c => c.checkVisibility() && !c.disabled).length"
+        "f => [...f.querySelectorAll('button, select, input, summary')].filter(c =>"
+        " c.checkVisibility() && !c.disabled).length"
     )
     if not total:
         yield "has no controls"

@@ -5,7 +5,6 @@
   const live = dlLive;
   const colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
   const dashes = [[], [6, 4], [8, 3, 2, 3], [2, 3], [10, 3], [4, 2]];
-  const LADDER = 20;  // rungs of a tenth of a power of ten, on either side of the chapter's own rate
 
   // What became of a descent, in words. Heights are told as losses, or above the lowest one if that is known; what is
   // smaller than the error of the surface cannot be told.
@@ -39,7 +38,7 @@
       for (const walk of walks) {
         const run = live.descent(surface, walk.name, walk.rate * 10 ** (walk.rung / 10), start);
         while (run.path.length <= state.updates && run.step());
-        Object.assign(walk, { path: run.path, left: run.left, losses: run.path.map((place) => surface.at(...place)[0]) });
+        Object.assign(walk, { path: run.path, left: run.left, out: run.place, losses: run.path.map((place) => surface.at(...place)[0]) });
       }
     };
     const told = (walk) => live.fate(walk.losses.slice(0, made + 1), walk.left && made >= walk.path.length, state);
@@ -54,11 +53,12 @@
       walks.forEach((walk, k) => {
         if (!walk.box.checked) return;
         const path = walk.path.slice(0, made + 1);
+        const beyond = walk.left && made >= walk.path.length ? [walk.out] : [];
         pen.strokeStyle = pen.fillStyle = state.ink ?? colors[k];
         pen.setLineDash(dashes[k]);
         pen.lineWidth = 2;
         pen.beginPath();
-        path.forEach((place, t) => pen[t ? "lineTo" : "moveTo"](across(place[0]), along(place[1])));
+        [...path, ...beyond].forEach((place, t) => pen[t ? "lineTo" : "moveTo"](across(place[0]), along(place[1])));
         pen.stroke();
         pen.setLineDash([]);
         if (state.updates <= 200) for (const place of path) dot(...place, 2.2);
@@ -97,7 +97,8 @@
     let begun = 0, from = 0;
     const work = () => {
       made = Math.min(state.updates, from + Math.max(1, Math.floor(((performance.now() - begun) / 3000) * state.updates)));
-      return made < state.updates;
+      // Where all have left the map there is nothing more to see.
+      return made < state.updates && walks.some((walk) => walk.box.checked && !(walk.left && made >= walk.path.length));
     };
     const loop = live.loop(body.parentElement, work, show, () => 1);
 
@@ -132,10 +133,10 @@
     details.setAttribute("role", "status");
     const say = (text, busy, more) => { voice(text, busy); details.textContent = more; };
 
-    // The start is put on places a hundredth of the map apart, or a little less, which have short names.
+    // The start is put on places a two-hundredth of the map apart, or a little less, which have short names.
     const steps = state.view.map(([low, high]) => {
-      const power = 10 ** Math.floor(Math.log10((high - low) / 100));
-      return power * [5, 2, 1].find((factor) => factor * power <= (high - low) / 100);
+      const power = 10 ** Math.floor(Math.log10((high - low) / 200));
+      return power * [5, 2, 1].find((factor) => factor * power <= (high - low) / 200);
     });
     const places = live.row(body, "Start");
     const sliders = state.names.map((name, k) => live.slider(
@@ -162,7 +163,11 @@
       swatch.style.background = state.ink ?? colors[k];
       if (walks.length === 1) row.firstChild.hidden = true;
       const rate = (rung) => live.number(walk.rate * 10 ** (rung / 10));
-      walk.slider = live.slider(row, walks.length === 1 ? "Rate" : "rate", { min: -LADDER, max: LADDER, value: 0 }, rate, (rung) => { walk.rung = rung; again(); });
+      walk.slider = live.slider(row, walks.length === 1 ? "Rate" : "rate", { min: -state.rungs, max: state.rungs, value: 0 }, rate, (rung) => {
+        walk.rung = rung;
+        walk.box.checked = true;
+        again();
+      });
       if (walks.length > 1) walk.slider.setAttribute("aria-label", `rate of ${walk.name}`);
       walk.said = live.element(row, "span", { className: "dl-fate" });
     });
@@ -175,7 +180,8 @@
       });
     };
     const near = ([u, v]) => Math.hypot(u - across(start[0]), v - along(start[1])) < 30;
-    live.draggable(canvas, width, height, near, (spot) => put(here(spot)));
+    const onMap = ([u, v]) => u > left - 12 && u < right + 12 && v > top - 12 && v < bottom + 12;
+    live.draggable(canvas, width, height, near, (spot) => { if (onMap(spot)) put(here(spot)); });
     ground.onload = draw;
     ground.src = state.ground;
     again();

@@ -87,6 +87,31 @@
   live.kinds.network = (body, state) => {
     const WIDTH = 310, PLANE = [48, 8, 302, 252], CURVE = [50, 10, 300, 160];
     const row = live.row(body), say = live.voice(body);
+    const first = { ...state.chapter, batch: "all", noise: 0 };
+    let settings = { ...first }, run = null, strip = 0;
+    const choices = live.row(body, "Settings"), inputs = {};
+    const more = live.element(body, "details");
+    live.element(more, "summary", { textContent: "More settings" });
+    const others = live.row(more, "More settings");
+    const choose = (row, key, label, options, read = Number) => {
+      inputs[key] = live.select(row, label, options, () => {
+        settings[key] = read(inputs[key].value);
+        if (key !== "rate") begin(loop.on);  // which may change on the way
+      });
+      inputs[key].value = settings[key];
+    };
+    if (state.sets.length > 1) choose(choices, "set", "Data", state.sets.map(({ name }) => name), String);
+    choose(choices, "layers", "Hidden layers", state.depths);
+    choose(choices, "units", "Units in each", state.units);
+    choose(choices, "activation", "Activation", ["sigmoid", "tanh", "relu"], String);
+    choose(choices, "rate", "Rate", state.rates);
+    choose(others, "batch", "Batch", ["all", 50, 10, 1], (value) => (value === "all" ? value : Number(value)));
+    inputs.noise = live.slider(others, "Noise", { min: 0, max: 20, value: 0 }, (value) => `${value} %`, (value) => {
+      settings.noise = value;
+      begin(loop.on);
+    });
+    const speed = live.select(others, "Updates a picture", SPEEDS, () => {});
+    speed.value = state.speed;
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [plane, pen] = live.canvas(paper, WIDTH, 292, "");
     const beside = live.element(paper, "div");
@@ -95,8 +120,6 @@
     const small = document.createElement("canvas");
     small.width = small.height = GRID;
     const dots = small.getContext("2d"), image = dots.createImageData(GRID, GRID), logits = new Float64Array(GRID * GRID);
-    const first = { ...state.chapter, batch: "all", noise: 0 };
-    let settings = { ...first }, run = null, strip = 0;
 
     const answers = (rows) => {  // of the next so many rows of the grid, from the top
       const [[x0, x1], [y0, y1]] = run.set.limits, a = run.network.a[0];
@@ -161,7 +184,7 @@
     const drawPlane = () => {
       const [left, top, right, bottom] = PLANE;
       pen.clearRect(0, 0, WIDTH, 292);
-      answers(loop.on ? GRID / 4 : GRID);
+      answers(loop.on && run.network.w.length > 500 ? GRID / 4 : GRID);  // a large network's in four pictures
       pen.drawImage(small, left, top, right - left, bottom - top);
       const [across, along] = live.axes(pen, PLANE, ...run.set.limits, { xlabel: "x₁", ylabel: "x₂" });
       pen.save();
@@ -190,7 +213,7 @@
       ink.clearRect(0, 0, WIDTH, 200);
       const all = run.records.flatMap(({ train, test }) => [train[0], ...(test ? [test[0]] : [])]).filter((loss) => loss > 0);
       const low = Math.max(1e-5, 10 ** Math.floor(Math.log10(Math.min(...all, 0.1))));
-      const high = 10 ** Math.ceil(Math.log10(Math.max(...all.filter(Number.isFinite), 1)));
+      const high = Math.min(100, 10 ** Math.ceil(Math.log10(Math.max(...all.filter(Number.isFinite), 1))));
       const limits = [0, Math.max(run.made, 10)];
       const [across, along] = live.axes(ink, CURVE, limits, [low, high], { xlabel: "update", ylabel: "loss", log: true });
       for (const [key, color, dash] of [["train", "#0072B2", []], ["test", "#D55E00", [6, 4]]]) {
@@ -222,7 +245,7 @@
         brush.fillRect(across(k + 0.65), height, across(1.7) - across(1), box[3] - height);
       });
     };
-    const percent = (share) => `${(100 * share).toFixed(1)} %`;
+    const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
     const show = () => {
       drawPlane();
       drawCurve();
@@ -236,17 +259,20 @@
       if (bars) {
         const norms = run.norms();
         drawBars(norms);
-        if (!loop.on) {
+        if (loop.on) bars.setAttribute("aria-label", "The gradients of the layers, changing.");
+        else {
           bars.setAttribute("aria-label", `Length of the gradient of each layer's weights, from the first to the last: ${norms.map((norm) => live.number(norm, 1)).join(", ")}`);
         }
       }
       go.textContent = loop.on ? "Pause" : "Train";
       say(text, loop.on ? "Training." : "");
     };
-    const begin = () => {
+    const begin = (goOn = false) => {
       loop.stop();
       run = live.training(state, settings);
       strip = 0;
+      inputs.units.disabled = inputs.activation.disabled = settings.layers === 0;
+      if (goOn) loop.start();
       show();
     };
 
@@ -260,36 +286,16 @@
       if (run.finite) run.step();
       show();
     });
-    live.button(row, "Again", begin);
+    live.button(row, "Start over", () => begin());
     live.button(row, "New weights", () => {
       settings.draw++;
-      begin();
+      begin(loop.on);
     });
     live.button(row, "Reset", () => {
       settings = { ...first };
       for (const [key, input] of Object.entries(inputs)) input.put ? input.put(settings[key]) : (input.value = settings[key]);
       begin();
     });
-    const choices = live.row(body, "Settings"), inputs = {};
-    const choose = (key, label, options, read = Number) => {
-      inputs[key] = live.select(choices, label, options, () => {
-        settings[key] = read(inputs[key].value);
-        if (key !== "rate") begin();  // which may change on the way
-      });
-      inputs[key].value = settings[key];
-    };
-    if (state.sets.length > 1) choose("set", "Data", state.sets.map(({ name }) => name), String);
-    choose("layers", "Hidden layers", state.depths);
-    choose("units", "Units in each", state.units);
-    choose("activation", "Activation", ["sigmoid", "tanh", "relu"], String);
-    choose("rate", "Rate", state.rates);
-    choose("batch", "Batch", ["all", 50, 10, 1], (value) => (value === "all" ? value : Number(value)));
-    inputs.noise = live.slider(choices, "Noise", { min: 0, max: 20, value: 0 }, (value) => `${value} %`, (value) => {
-      settings.noise = value;
-      begin();
-    });
-    const speed = live.select(choices, "Updates a picture", SPEEDS, () => {});
-    speed.value = state.speed;
     // As many updates before each picture as were chosen, if ten milliseconds are enough for them.
     const loop = live.loop(body.parentElement, () => run.step(), show, () => Number(speed.value));
     begin();
