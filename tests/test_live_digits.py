@@ -57,7 +57,8 @@ globalThis.begin = (text) => {
   globalThis.probe = dlLive.kinds.digits(body, state);
   const of = (name, at) => body.all().filter((one) => one.name === name)[at];
   globalThis.parts = { pad: of("canvas", 0), clear: of("button", 0), undo: of("button", 1), framing: of("select", 0),
-    ready: of("select", 1), test: of("input", 0), size: of("input", 1), across: of("input", 2), down: of("input", 3) };
+    ready: of("select", 1), size: of("input", 0), across: of("input", 1), down: of("input", 2), test: of("input", 3),
+    previous: of("button", 2), next: of("button", 3) };
 };
 globalThis.slide = (name, value) => { parts[name].value = value; parts[name].oninput(); };
 globalThis.choose = (name, value) => { parts[name].value = value; parts[name].onchange(); };
@@ -268,7 +269,16 @@ def holds_figure(script, state):
         now = script.now()
         assert np.allclose(now["probabilities"], expected[k - 1], atol=1e-6), "a test image is read as it is"
         assert f"The label says {state['labels'][k - 1]}." in now["said"]
+        assert f"Test image {k} (test images come framed): it reads a" in now["said"]
         assert now["test"] == k
+        assert script.context.eval("parts.framing.disabled"), "it cannot be framed otherwise"
+        word = "misread" if k <= state["mistakes"] else "read"
+        assert script.context.eval("parts.test.attributes['aria-valuetext']") == f"{k} of {len(expected)}, {word}"
+    steps = [("next", len(expected)), ("previous", len(expected) - 1), ("previous", len(expected) - 2)]
+    for button, k in [*steps, ("next", len(expected) - 1)]:
+        script.context.eval(f"parts.{button}.onclick()")
+        assert script.now()["test"] == k, "one on or back, and not beyond the last"
+    last = len(expected) - 1
 
     one = DRAWINGS[0][0]
     script.call("drag", json.dumps(one), None)
@@ -278,6 +288,12 @@ def holds_figure(script, state):
     now = script.now()
     assert np.allclose(now["strokes"], [one], atol=1e-9), "strokes are kept in pixels of the pad"
     assert now["test"] == 0, "the test image is gone"
+    assert not script.context.eval("parts.framing.disabled")
+    script.context.eval("parts.undo.onclick()")
+    now = script.now()
+    assert (now["strokes"], now["test"]) == ([], last), "and comes back"
+    script.call("drag", json.dumps(one))
+    now = script.now()
     ask = json.dumps(now["strokes"])
     for framing, as_mnist in (("as drawn", False), ("framed as MNIST was", True)):
         script.call("choose", "framing", framing)
@@ -287,8 +303,9 @@ def holds_figure(script, state):
         assert np.allclose(now["probabilities"], json.loads(read), atol=1e-12), "read() asks as the pad does"
         assert np.isclose(sum(now["probabilities"]), 1)
         assert now["digit"] == np.argmax(now["probabilities"])
-        assert f"reads a {now['digit']}," in now["said"]
-    assert now["sliders"] == [8, round(100 * 1.8 / 20.6), round(100 * 1.8 / 18.1)], "the sliders follow what is drawn"
+        assert f"reads {'an' if now['digit'] == 8 else 'a'} {now['digit']}," in now["said"]
+    assert now["sliders"] == [10, round(100 * 1.8 / 20.6), round(100 * 1.8 / 18.1)], "the sliders follow what is drawn"
+    assert "size and place" not in now["said"]
     assert "1 stroke from 3 to 8 across and 3 to 11 down" in now["labels"][0]
     assert "columns" in now["labels"][1]
     assert f"{now['digit']} {100 * max(now['probabilities']):.1f} %" in now["labels"][2]
@@ -298,19 +315,32 @@ def holds_figure(script, state):
     now = script.now()
     assert np.isclose(np.max(now["strokes"], axis=1)[0][0], 26.8), "to the right edge"
     assert np.allclose(now["probabilities"], before, atol=1e-9), "framed, that changes nothing"
+    assert now["said"].startswith("Framed, so size and place do not matter: it reads a")
     script.call("slide", "size", 20)
-    assert np.isclose(np.ptp(np.concatenate(script.now()["strokes"]), axis=0).max(), 20)
+    assert np.isclose(np.ptp(np.concatenate(script.now()["strokes"]), axis=0).max(), 20 - 2.4), "pen and all"
 
     script.call("drag", json.dumps([[60, 2], [-9, 30]]))
     now = script.now()
     assert now["strokes"][1] == [[28, 2], [0, 28]], "no stroke leaves the pad"
     script.context.eval("parts.undo.onclick()")
     assert len(script.now()["strokes"]) == 1
+    lies = script.call("lies", json.dumps(script.now()["strokes"]))
     script.call("choose", "ready", "4")
     now = script.now()
     assert len(now["strokes"]) == 2, "a ready-made 4 has two strokes"
+    assert script.call("lies", json.dumps(now["strokes"])) == pytest.approx(lies), "put where the other one was"
     script.call("drag", json.dumps(one))
-    assert len(script.now()["strokes"]) == 1, "it makes way for one's own"
+    now = script.now()
+    assert len(now["strokes"]) == 3, "one may add to it"
+    script.context.eval("parts.previous.onclick()")
+    assert len(script.now()["strokes"]) == 3, "there is no test image before the first"
+    assert script.context.eval("parts.ready.value") == "none"
+    script.context.eval("parts.clear.onclick()")
+    script.call("choose", "ready", "8")
+    now = script.now()
+    assert now["sliders"] == [20, 50, 50], "on an empty pad it stands as MNIST's do"
+    ends = np.array([np.concatenate(now["strokes"]).min(axis=0), np.concatenate(now["strokes"]).max(axis=0)])
+    assert np.allclose(ends.mean(axis=0), 14), "in the middle"
     script.context.eval("parts.clear.onclick()")
     now = script.now()
     assert (now["strokes"], now["digit"], now["undo"]) == ([], None, "true")
@@ -382,7 +412,15 @@ FAULTS = {
     "a drawing put too far across": ("digits", "PEN / 2 + [across, down]", "PEN + [across, down]"),
     "a drawing sized by its width": ("digits", "size: Math.max(...sides", "size: Math.min(...sides"),
     "strokes that leave the pad": ("digits", "Math.min(PAD, Math.max(0, value))", "value"),
-    "a test image left under the strokes": ("digits", 'if (test() || ready.value !== "none") wipe();', ""),
+    "a test image left under the strokes": ("digits", "if (under) wipe();", ""),
+    "a test image that does not come back": ("digits", "if (!strokes.length && replaced) pick(replaced);", ""),
+    "a ready-made digit that is wiped": ("digits", "if (under) wipe();", "if (under || strokes.length === 2) wipe();"),
+    "a ready-made digit in a corner": ("digits", "across: 0.5, down: 0.5 }", "across: 0.06, down: 0.06 }"),
+    "sizes without the pen": ("digits", "put(lies.size + PEN)", "put(lies.size)"),
+    "buttons turned round": ("digits", 'image", 1);', 'image", -1);'),
+    "a framing that can be chosen for test images": ("digits", "framing.disabled = test() > 0;", ""),
+    "a test image before the first": ("digits", "test() + by < 0 || ", ""),
+    "places said to matter": ("digits", "      moved = true;\n", ""),
     "undo that clears all": ("digits", "strokes.slice(0, -1)", "[]"),
     "sliders that stay behind": ("digits", "      drawing = null;\n      follow();", "      drawing = null;"),
     "a stroke that goes on when it has ended": ("digits", "      drawing = null;\n", ""),
@@ -581,6 +619,11 @@ def test_digits_written_anywhere_are_read_if_framed_as_mnist_was():
     assert accuracy["framed"] >= 0.975
     assert accuracy["as drawn"] < 0.5
     assert 0.55 < accuracy["as drawn, in the middle"] < 0.85
+    ask = "Array.from(probe.read(dlLive.placed(dlLive.written[0], {{ size: {}, across: 0, down: 0 }}), false))"
+    for size in range(4, 14):
+        read = np.array(json.loads(script.context.eval(f"JSON.stringify({ask.format(size)})")))
+        assert read.argmax() != 0, "a small 0 in the corner is none, as drawn"
     for digit in range(10):  # ready-made ones, for those who cannot draw
+        script.context.eval("parts.clear.onclick()")
         script.call("choose", "ready", str(digit))
         assert script.now()["digit"] == digit

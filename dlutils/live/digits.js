@@ -63,6 +63,7 @@
     };
     const image = (k) => levels.subarray(k * pixels, (k + 1) * pixels);
 
+    body.classList.add("dl-digits");
     const paper = live.element(body, "div", { className: "dl-paper" });
     const [pad, pen] = live.canvas(paper, PAD * UNIT, PAD * UNIT, "");
     pad.classList.add("dl-pad");
@@ -72,11 +73,11 @@
     const bars = live.element(paper, "div", { className: "dl-bars" });
     bars.setAttribute("role", "img");
     const lines = Array.from({ length: 10 }, (_, digit) => {
-      live.element(bars, "b", { textContent: digit });
-      const bar = live.element(live.element(bars, "span"), "i");
-      return { bar, value: live.element(bars, "b") };
+      const line = live.element(bars, "div"), name = live.element(line, "b", { textContent: digit });
+      return { name, bar: live.element(live.element(line, "span"), "i"), value: live.element(line, "b") };
     });
 
+    let replaced = 0, moved = false;  // the test image that one's own strokes stand in place of; whether a slider was used
     let strokes = [], given = new Float64Array(pixels), answer = null, drawing = null, due = false;
     const test = () => Number(slider.value);  // 0: none
     const framed = () => framing.value === framing.options[0].value;
@@ -109,10 +110,10 @@
         pen.fillText("write a digit here", (PAD * UNIT) / 2, (PAD * UNIT) / 2);
       }
       levelsOn(eye, 4, given);
-      lines.forEach(({ bar, value }, digit) => {
+      lines.forEach(({ name, bar, value }, digit) => {
         bar.style.width = answer ? 100 * answer[digit] + "%" : "0";
         value.textContent = answer ? percent(answer[digit]) : "";
-        bar.parentElement.parentElement.children[3 * digit].className = value.className = bar.className = answer && digit === best() ? "dl-best" : "";
+        name.className = value.className = bar.className = answer && digit === best() ? "dl-best" : "";
       });
     };
     const best = () => answer.indexOf(Math.max(...answer));
@@ -129,9 +130,10 @@
       return `What the network is given, 28 by 28 pixels: ink in columns ${Math.min(...columns)} to ${Math.max(...columns)} and rows ${Math.min(...rows)} to ${Math.max(...rows)}.`;
     };
     const tell = () => {
-      const word = answer && `It reads a ${best()}, with probability ${percent(answer[best()])}.`;
-      const [where, what] = test() ? ["", ` The label says ${state.labels[test() - 1]}.`] : [framed() ? "Framed: " : "As drawn: ", ""];
-      const text = answer ? where + (where ? word.replace("It", "it") : word) + what : "Write a digit, or choose a ready-made one or a test image.";
+      const word = answer && `it reads ${best() === 8 ? "an" : "a"} ${best()}, with probability ${percent(answer[best()])}.`;
+      const written = framed() ? `Framed${moved ? ", so size and place do not matter" : ""}: ${word}` : `As drawn: ${word}`;
+      const shown = () => `Test image ${test()} (test images come framed): ${word} The label says ${state.labels[test() - 1]}.`;
+      const text = test() ? shown() : answer ? written : "Write a digit, or choose a ready-made one or a test image.";
       say(text, drawing ? "Writing." : "");
       if (drawing) return;
       pad.setAttribute("aria-label", described());
@@ -145,19 +147,24 @@
       given = test() ? image(test() - 1) : live.frame(strokes, framed());
       answer = test() || strokes.length ? ask(given) : null;
       undo.setAttribute("aria-disabled", !strokes.length);
+      previous.setAttribute("aria-disabled", test() === 0);
+      next.setAttribute("aria-disabled", test() === count);
+      framing.disabled = test() > 0;
       for (const one of Object.values(sliders)) one.disabled = !strokes.length;
       draw();
       tell();
     };
     const wipe = () => {
       strokes = [];
+      replaced = 0;
+      moved = false;
       slider.put(0);
       ready.value = "none";
     };
     const follow = () => {  // the sliders go where the drawing is
       if (!strokes.length) return;
       const lies = live.lies(strokes);
-      sliders.size.put(lies.size);
+      sliders.size.put(lies.size + PEN);
       sliders.across.put(100 * lies.across);
       sliders.down.put(100 * lies.down);
     };
@@ -165,43 +172,66 @@
     const say = live.voice(body);
     const row = live.row(body);
     live.button(row, "Clear", () => { wipe(); show(); });
-    const undo = live.button(row, "Undo stroke", () => { strokes = strokes.slice(0, -1); follow(); show(); });
-    const framing = live.select(live.row(body), "It is given", ["framed as MNIST was", "as drawn"], () => show());
+    const undo = live.button(row, "Undo stroke", () => {
+      strokes = strokes.slice(0, -1);
+      if (!strokes.length && replaced) pick(replaced);
+      follow();
+      show();
+    });
+    const framing = live.select(row, "It is given", ["framed as MNIST was", "as drawn"], () => show());
+    const places = live.row(body, "The drawing on the pad");
+    places.classList.add("dl-places");
+    const move = (name, least, unit) => (value) => {
+      if (strokes.length) strokes = live.placed(strokes, { ...live.lies(strokes), [name]: (value - least) / unit });
+      moved = true;
+      show();
+    };
+    const sliders = {  // sizes as MNIST has them, with the pen
+      size: live.slider(places, "Size", { min: 6, max: 27, value: 20 }, (value) => `${value} pixels`, move("size", PEN, 1)),
+      across: live.slider(places, "Across", { min: 0, max: 100, value: 50 }, (value) => `${value} %`, move("across", 0, 100)),
+      down: live.slider(places, "Down", { min: 0, max: 100, value: 50 }, (value) => `${value} %`, move("down", 0, 100)),
+    };
     const makes = live.row(body, "Ready-made");
     const ready = live.select(makes, "Ready-made digit", ["none", ...live.written.keys()], () => {
-      const digit = ready.value, lies = strokes.length ? live.lies(strokes) : { size: 9, across: 0.06, down: 0.06 };
+      const digit = ready.value, lies = strokes.length ? live.lies(strokes) : { size: 20 - PEN, across: 0.5, down: 0.5 };
       wipe();
       ready.value = digit;
       if (digit !== "none") strokes = live.placed(live.written[digit], lies);
       follow();
       show();
     });
-    const tests = live.row(body);
-    const named = (k) => (k ? `${k} of ${count}${k <= state.mistakes ? ", misread" : ""}` : "none");
-    const slider = live.slider(tests, "Test image", { min: 0, max: count, value: 0 }, named, (k) => {
+    const tests = live.row(body, "Test images");
+    tests.classList.add("dl-tests");
+    const named = (k) => (k ? `${k} of ${count}, ${k <= state.mistakes ? "misread" : "read"}` : "none");
+    const pick = (k) => {
       wipe();
       slider.put(k);
-      show();
-    });
-    const places = live.row(body, "The drawing on the pad");
-    const move = (name, unit) => (value) => {
-      if (strokes.length) strokes = live.placed(strokes, { ...live.lies(strokes), [name]: value / unit });
-      show();
     };
-    const sliders = {
-      size: live.slider(places, "Size", { min: 4, max: 25, value: 9 }, (value) => `${value} pixels`, move("size", 1)),
-      across: live.slider(places, "Across", { min: 0, max: 100, value: 6 }, (value) => `${value} %`, move("across", 100)),
-      down: live.slider(places, "Down", { min: 0, max: 100, value: 6 }, (value) => `${value} %`, move("down", 100)),
+    const slider = live.slider(tests, "Test image", { min: 0, max: count, value: 0 }, named, (k) => { pick(k); show(); });
+    const step = (text, name, by) => {
+      const button = live.button(tests, text, () => {
+        if (test() + by < 0 || test() + by > count) return;
+        pick(test() + by);
+        show();
+      });
+      button.setAttribute("aria-label", name);
+      return button;
     };
+    const previous = step("‹", "Previous test image", -1), next = step("›", "Next test image", 1);
+    tests.append(slider.parentElement.children[2]);  // the words after the buttons, where they move nothing
     const [changed, all] = state.changed;
-    live.element(body, "p", { className: "dl-said", textContent:
-      `The weights have ${state.network.bits} bits here; that changes ${changed} of the network's ${all.toLocaleString("en")} answers to test images.` });
+    live.element(body, "p", { className: "dl-small", textContent:
+      `To keep the page small, weights have ${state.network.bits} bits here; that changes ${changed} of the network's ${all.toLocaleString("en")} answers to test images.` });
 
     const here = (event) => live.spot(pad, PAD, PAD, event).map((value) => Math.min(PAD, Math.max(0, value)));
     pad.onpointerdown = (event) => {
       if (drawing !== null || event.button !== 0) return;
       event.preventDefault();
-      if (test() || ready.value !== "none") wipe();
+      const under = test();
+      if (under) wipe();
+      replaced = under || replaced;
+      ready.value = "none";  // it has become one's own
+      moved = false;
       drawing = event.pointerId;
       pad.setPointerCapture(drawing);
       strokes = [...strokes, [here(event)]];
