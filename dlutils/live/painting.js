@@ -329,7 +329,7 @@
     const [plot, plotPen] = live.canvas(below, WIDE, HIGH, "");
     const legend = live.element(below, "ul");
     legend.setAttribute("role", "list");
-    legend.style.cssText = "flex: 1 1 100%; list-style: none; margin: 0; padding: 0 4px";
+    legend.style.cssText = "flex: 1 1 100%; font-size: 0.8em; list-style: none; margin: 0; padding: 0 4px";
     const begun = () => runs.filter((run) => run.costs.length > 1);
     // The chapter's runs were shown the whole of its own picture; nothing is compared before there is something.
     const marks = () => {
@@ -339,7 +339,7 @@
     let last = Math.min(rates.length, LEG), high = 200;  // where the axes end; they only grow
     const drawCurves = () => {
       const long = Math.max(...runs.map((run) => run.costs.length - 1));
-      last = Math.max(last, Math.min(rates.length, [20, 50, 100, 200, 500].find((end) => end >= long) ?? rates.length));
+      last = Math.max(last, Math.min(rates.length, [20, 40, 60, 100, 200, 500].find((end) => end >= long) ?? rates.length));
       const values = [...runs.flatMap((run) => run.costs.slice(1).flat()), ...marks().map((mark) => mark.cost)];
       high = Math.max(high, Math.min(1000, 50 * Math.ceil(Math.max(...values.filter(Number.isFinite), 0) / 50)));
       plotPen.clearRect(0, 0, WIDE, HIGH);
@@ -398,13 +398,15 @@
         ? '<path d="M12 4l8 8m0-8l-8 8" stroke="#000" stroke-width="1.5"/>'
         : run.covered ? piece(5, 2.6, colors[run.look]) + piece(12, 1, colors[run.look])
         : piece(8, 2.6, colors[run.look], dashOf(run.look));
-      for (const [name, value] of Object.entries({ width: 32, height: 16, "aria-hidden": "true" })) svg.setAttribute(name, value);
+      for (const [name, value] of Object.entries({ width: 24, height: 16, "aria-hidden": "true" })) svg.setAttribute(name, value);
       svg.innerHTML = stroke;
-      svg.style.cssText = "flex: none; margin-top: 0.3em";
+      svg.style.cssText = "flex: none; margin-top: 0.1em";
       return svg;
     };
     const writeLegend = () => {
       const texts = begun().reverse().map((run) => [run, told(run)]);
+      const covered = begun().findLast((run) => run.covered);
+      if (covered) texts.push([covered, "strong: on the hidden pixels, thin: on those shown"]);
       if (marks().length) texts.push([null, `the chapter’s own runs (${state.marked})`]);
       const lines = texts.map(([run, text]) => {
         const entry = document.createElement("li");
