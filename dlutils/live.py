@@ -370,7 +370,7 @@ def painting(
     bandwidths : sequence of float
         The bandwidths to choose from, that of the frequencies among them. For another one they are all multiplied.
     hidden : mapping of str to array of bool, of shape (side, side), optional
-        What a reader can hide from the network, by names that end the sentence "Hidden from it: …".
+        What a reader can hide from the network, by names such as "half" in "waves 8, half hidden".
 
     Returns
     -------

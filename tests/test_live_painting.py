@@ -243,6 +243,21 @@ def check_probes(context):
     np.testing.assert_allclose(asked(context, body, state=state)[1], 3 / np.abs(wrong).max(), rtol=1e-5)
 
 
+def check_where_a_training_stops(context):
+    """At the next multiple of twenty passes, at least one pass away."""
+    stops = asked(context, "passes.map(dlLive.stopAfter)", passes=[-1, 0, 1, 19, 20, 39, 40])
+    assert stops == [20, 20, 20, 20, 40, 40, 60]
+
+
+def check_earlier_runs(context):
+    """Those that made a pass, the last few; of one name the longest."""
+    lengths = [("a", 3), ("b", 1), ("c", 4), ("a", 5), ("a", 2), ("d", 0), ("e", 2)]
+    runs = [{"name": name, "costs": [0] * length} for name, length in lengths]
+    for most, kept in ((9, [("c", 4), ("a", 5), ("e", 2)]), (2, [("a", 5), ("e", 2)])):
+        got = asked(context, "dlLive.earlier(runs, most)", runs=runs, most=most)
+        assert [(run["name"], len(run["costs"])) for run in got] == kept
+
+
 CHECKS = (
     check_what_it_is_told,
     check_steps,
@@ -250,6 +265,8 @@ CHECKS = (
     check_hidden_colours_do_not_matter,
     check_running_away,
     check_probes,
+    check_where_a_training_stops,
+    check_earlier_runs,
 )
 
 
@@ -282,6 +299,12 @@ FAULTS = [
     ("this.pass === this.rates.length", "this.pass > this.rates.length"),
     ("most = Math.max(most, Math.abs(painter.answers[3 * p + c] - answers[i]) / largest)", "most = 0"),
     ("painter.ask(p, 1);", "painter.ask(0, 1);"),
+    ("Math.floor(Math.max(0, passes) / LEG) + 1", "Math.ceil(Math.max(0, passes) / LEG)"),
+    ("Math.max(0, passes) / LEG", "passes / LEG"),
+    ("longest.delete(run.name);", ""),
+    ("run.costs.length <= Math.max(1, longest.get(run.name)?.costs.length ?? 0)", "run.costs.length <= 1"),
+    ("Math.max(1, longest.get(run.name)", "Math.max(0, longest.get(run.name)"),
+    (".slice(-most)", ".slice(0, most)"),
 ]
 
 

@@ -3,9 +3,24 @@
 "use strict";
 (() => {
   const live = dlLive;
-  const colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
+  const colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255", "#332288", "#707070"];
   const dashes = [[], [7, 4], [12, 3, 3, 3], [4, 2], [12, 4], [12, 3, 3, 3, 3, 3]];
   const CHUNK = 128;  // pixels asked for at a time
+  const LEG = 20;  // passes that a press of the button makes at most
+
+  // Where a training that has made so many passes stops next.
+  live.stopAfter = (passes) => LEG * (Math.floor(Math.max(0, passes) / LEG) + 1);
+  // Which runs stay beside a new one, the last few that have made a pass. Those of one name are the same, as far as they
+  // go: the longest stays.
+  live.earlier = (runs, most) => {
+    const longest = new Map();
+    for (const run of runs) {
+      if (run.costs.length <= Math.max(1, longest.get(run.name)?.costs.length ?? 0)) continue;
+      longest.delete(run.name);
+      longest.set(run.name, run);
+    }
+    return [...longest.values()].slice(-most);
+  };
 
   // What the network is told of each pixel, row by row: its standardized row and column, or sines and cosines of waves
   // whose frequencies are `stretch` times the chapter's. Rounded to 32 bits, as the chapter does.
@@ -155,29 +170,29 @@
     const arrays = state.arrays.map(live.floats);
     const startOf = (kind) => state.starts[kind].map((number) => arrays[number]);
     const toldBy = (kind, bandwidth) => live.told(side, kind === "waves" ? frequencies : null, bandwidth / state.bandwidth);
-    const kinds = Object.keys(state.starts), OWN = "your own";
+    const kinds = Object.keys(state.starts), OWN = "your own", TRAIN = `Train ${LEG} passes`;
 
     // What is chosen, and the run that follows from it.
     const chosen = { picture: state.pictures[0].name, kind: kinds[0], bandwidth: state.bandwidth, hidden: "nothing" };
-    let painter, goal = 0, drawn = null, runs = [], trouble = "";
+    let painter, goal = 0, drawn = null, runs = [], notice = "";
     const nameOf = ({ kind, bandwidth, hidden }) =>
-      (kind === "waves" ? `waves, bandwidth ${bandwidth}` : kind) + (hidden === "nothing" ? "" : `, ${hidden} hidden`);
-    const begin = () => {
+      (kind === "waves" ? `waves ${bandwidth}` : kind) + (hidden === "nothing" ? "" : `, ${hidden} hidden`);
+    const begin = (said = "") => {
       loop.stop();
       goal = 0;
-      trouble = "";
+      notice = said && said + " ";
       drawn = null;
       painter = new live.Painter({
         start: startOf(chosen.kind), told: toldBy(chosen.kind, chosen.bandwidth), colours: pictures.get(chosen.picture),
         hidden: masks.get(chosen.hidden), batch, rates,
       });
-      const name = nameOf(chosen), old = runs.find((run) => run.name === name);
-      runs = runs.filter((run) => run !== old && run.costs.length > 1).slice(1 - colors.length);
+      const name = nameOf(chosen), covered = masks.get(chosen.hidden) !== null;
+      runs = live.earlier(runs, colors.length - 1);
       const free = colors.findIndex((_, look) => runs.every((run) => run.look !== look));
-      runs.push({ name, look: old?.look ?? free, costs: painter.costs });
+      runs.push({ name, covered, look: runs.find((run) => run.name === name)?.look ?? free, costs: painter.costs });
       drawTarget();
       show();
-      loop.start();  // to see what it paints before it has learned anything
+      loop.start();  // for the cost before it has learned anything
     };
     const training = () => loop.on && goal > 0;
     const work = () => {
@@ -186,38 +201,96 @@
     };
 
     const pair = live.element(body, "div", { className: "dl-paper" });
-    const place = (name) => {
-      const [canvas, pen] = live.canvas(pair, 300, 300, name);
-      canvas.style.width = "calc(50% - 4px)";
+    const place = (caption) => {
+      const holder = live.element(pair, "div");
+      holder.style.cssText = "width: calc(50% - 4px); text-align: center; line-height: 1.4";
+      const [canvas, pen] = live.canvas(holder, 300, 300, "");
+      canvas.style.width = "100%";
       pen.imageSmoothingEnabled = false;
+      live.element(holder, "span", { textContent: caption, ariaHidden: "true" });  // the canvas says it, too
       return [canvas, pen];
     };
-    const [target, targetPen] = place(""), [canvas, pen] = place("");
+    const [target, targetPen] = place("to be painted"), [canvas, pen] = place("painted");
     const row = live.row(body, "Training");
-    const train = live.button(row, "Train", () => {
-      if (!training()) return toward(rates.length);
+    const train = live.button(row, TRAIN, () => {
+      if (!training()) return toward(live.stopAfter(painter.costs.length - 1));
       loop.stop();
       show();
     });
-    const one = live.button(row, "One pass", () => toward(painter.costs.length));
-    live.button(row, "Again", () => begin());
+    const one = live.button(row, "One pass", () => toward(Math.max(1, painter.costs.length)));
+    live.button(row, "Start over", () => begin());
+
+    const choose = (change, said) => { Object.assign(chosen, change); begin(said); };
+    const choices = live.row(body, "What the network is told, and of what");
+    const input = live.select(choices, "Told", kinds, () => choose({ kind: input.value }));
+    const bandwidth = live.select(choices, "Bandwidth", state.bandwidths, () => choose({ bandwidth: Number(bandwidth.value) }));
+    bandwidth.value = state.bandwidth;
+    const hide = live.select(choices, "Hidden", [...masks.keys()], () => choose({ hidden: hide.value }));
+    if (masks.size === 1) hide.parentElement.hidden = true;
+    const another = (name) => {
+      const gone = live.earlier(runs, 1).length ? "Curves of another picture are gone." : "";
+      runs = [];
+      choose({ picture: name }, gone);
+    };
+    const picture = live.select(choices, "Picture", [...pictures.keys()], () => {
+      refused("");
+      another(picture.value);
+    });
+    let refused = () => {};
+    if (live.readable()) {
+      const file = live.element(choices, "input", { type: "file", accept: "image/*", autocomplete: "off", hidden: true });
+      live.button(choices, "Choose your own", () => file.click());
+      const note = (text) => {
+        const element = live.element(body, "p", { textContent: text });
+        element.style.cssText = "margin: 2px 4px 0; line-height: 1.4";
+        return element;
+      };
+      const alert = note("");
+      alert.setAttribute("role", "alert");
+      note("Your picture never leaves this browser.");
+      refused = (text) => { alert.textContent = text; };
+      file.onchange = async () => {
+        if (!file.files.length) return;
+        const [{ name }] = file.files;
+        refused("");
+        try {
+          const colours = await live.coloursOf(file.files[0], side);
+          if (!pictures.has(OWN)) live.element(picture, "option", { textContent: OWN, value: OWN });
+          pictures.set(OWN, colours);
+          picture.value = OWN;
+          another(OWN);
+        } catch {
+          refused(`${name} is no picture that this browser can read. The one before it stays.`);
+        }
+        file.value = "";  // so that the same file can be chosen again
+      };
+    }
     const say = live.voice(body);
 
     const small = document.createElement("canvas");
     small.width = small.height = side;
     const smallPen = small.getContext("2d"), image = smallPen.createImageData(side, side);
-    const paint = (on, colours, white) => {
+    const paint = (on, colours, mask) => {
       for (let p = 0; p < n; p++) {
-        for (let c = 0; c < 3; c++) image.data[4 * p + c] = white?.[p] ? 255 : colours[3 * p + c];
-        image.data[4 * p + 3] = 255;
+        for (let c = 0; c < 3; c++) image.data[4 * p + c] = colours[3 * p + c];
+        image.data[4 * p + 3] = mask?.[p] ? 0 : 255;
       }
       smallPen.putImageData(image, 0, 0);
       on.drawImage(small, 0, 0, 300, 300);
     };
     const drawTarget = () => {
       const mask = masks.get(chosen.hidden);
+      // A hatched paper, seen where pixels are missing.
+      Object.assign(targetPen, { fillStyle: "#808080", strokeStyle: "#b0b0b0", lineWidth: 1.5 });
+      targetPen.fillRect(0, 0, 300, 300);
+      targetPen.beginPath();
+      for (let x = -300; x < 300; x += 6) {
+        targetPen.moveTo(x, 300);
+        targetPen.lineTo(x + 300, 0);
+      }
+      targetPen.stroke();
       paint(targetPen, pictures.get(chosen.picture), mask);
-      target.setAttribute("aria-label", `To be painted: ${chosen.picture}` + (mask ? `. Hidden from the network, and white here: ${chosen.hidden}.` : "."));
+      target.setAttribute("aria-label", `To be painted: ${chosen.picture}` + (mask ? `. Hidden from the network, and hatched here: ${chosen.hidden}.` : "."));
     };
     // A line around a hole, if it is one and not a thousand.
     const outline = (mask) => {
@@ -240,6 +313,12 @@
       }
     };
     const drawPainting = () => {
+      if (painter.costs.length < 2) {
+        pen.fillStyle = "#e6e6e6";
+        pen.fillRect(0, 0, 300, 300);
+        Object.assign(pen, { fillStyle: "#333", font: "24px DejaVu Sans, Verdana, sans-serif", textAlign: "center" });
+        return pen.fillText("not trained yet", 150, 158);
+      }
       paint(pen, painter.answers);
       if (masks.get(chosen.hidden)) outline(masks.get(chosen.hidden));
     };
@@ -250,13 +329,19 @@
     const [plot, plotPen] = live.canvas(below, WIDE, HIGH, "");
     const legend = live.element(below, "ul");
     legend.setAttribute("role", "list");
-    legend.style.cssText = "flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 4px";
-    const marks = () => (chosen.picture === state.pictures[0].name ? state.marks : []);
+    legend.style.cssText = "flex: 1 1 100%; font-size: 0.8em; list-style: none; margin: 0; padding: 0 4px";
+    const begun = () => runs.filter((run) => run.costs.length > 1);
+    // The chapter's runs were shown the whole of its own picture; nothing is compared before there is something.
+    const marks = () => {
+      const same = chosen.picture === state.pictures[0].name && chosen.hidden === "nothing";
+      return same && begun().length ? state.marks : [];
+    };
+    let last = Math.min(rates.length, LEG), high = 200;  // where the axes end; they only grow
     const drawCurves = () => {
       const long = Math.max(...runs.map((run) => run.costs.length - 1));
-      const last = Math.min(rates.length, [20, 50, 100, 200, 500].find((end) => end >= long) ?? rates.length);
+      last = Math.max(last, Math.min(rates.length, [20, 40, 60, 100, 200, 500].find((end) => end >= long) ?? rates.length));
       const values = [...runs.flatMap((run) => run.costs.slice(1).flat()), ...marks().map((mark) => mark.cost)];
-      const high = Math.min(1000, 50 * Math.ceil(Math.max(50, ...values.filter(Number.isFinite)) / 50));
+      high = Math.max(high, Math.min(1000, 50 * Math.ceil(Math.max(...values.filter(Number.isFinite), 0) / 50)));
       plotPen.clearRect(0, 0, WIDE, HIGH);
       const [across, along] = live.axes(plotPen, BOX, [0, last], [0, high], { xlabel: "pass", ylabel: "cost" });
       const [left, top, right, bottom] = BOX;
@@ -270,11 +355,12 @@
         plotPen.strokeStyle = plotPen.fillStyle = colors[run.look];
         [0, 1].forEach((which) => {
           const points = run.costs.map((pair, pass) => [across(pass), along(pair[which])]).slice(1).filter(([, y]) => Number.isFinite(y));
-          plotPen.lineWidth = which ? 1.2 : 2.2;
-          plotPen.setLineDash(which ? [1.5, 2.5] : dashes[run.look]);
+          const strong = run.covered === (which === 1);  // what counts is the cost on the hidden pixels
+          plotPen.lineWidth = strong ? 2.4 : 1;
+          plotPen.setLineDash(run.covered ? [] : dashOf(run.look));
           line(points);
           plotPen.setLineDash([]);
-          if (now && points.length) dot(...points.at(-1), which ? 2.5 : 4);
+          if (now && points.length) dot(...points.at(-1), strong ? 4 : 2.5);
         });
       }
       plotPen.globalAlpha = 1;
@@ -298,36 +384,40 @@
       plotPen.arc(x, y, radius, 0, 7);
       plotPen.fill();
     };
-    const costOf = (pair) => (Number.isFinite(pair[0]) ? pair[0].toFixed(1) : "not finite") +
-      (Number.isFinite(pair[1]) ? `, hidden ${pair[1].toFixed(1)}` : "");
-    const passes = (count) => `${count} ${count === 1 ? "pass" : "passes"}`;
-    const told = (run) => `${run.name}: ${run.costs.length ? `after ${passes(run.costs.length - 1)} cost ${costOf(run.costs.at(-1))}` : "not begun"}`;
-    const sample = (look) => {  // a piece of the curve
+    const dashOf = (look) => dashes[look % dashes.length];
+    const short = (cost) => (Number.isFinite(cost) ? cost.toFixed(cost < 10 ? 1 : 0) : "not finite");
+    const told = ({ name, covered, costs }) => {
+      const [shown, hidden] = costs.at(-1).map(short);
+      return `${name}: ${covered ? `${shown} shown, ${hidden} hidden` : `cost ${shown}`}, pass ${costs.length - 1}`;
+    };
+    const sample = (run) => {  // a piece of the curve, or of two, or a cross
       const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      const stroke = look === null
+      const piece = (y, width, color, dash = "") =>
+        `<path d="M0 ${y}h32" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}"/>`;
+      const stroke = !run
         ? '<path d="M12 4l8 8m0-8l-8 8" stroke="#000" stroke-width="1.5"/>'
-        : look === "hidden" ? '<path d="M0 8h32" stroke="#555" stroke-width="1.4" stroke-dasharray="1.5 2.5"/>'
-        : `<path d="M0 8h32" stroke="${colors[look]}" stroke-width="2.5" stroke-dasharray="${dashes[look]}"/>`;
-      for (const [name, value] of Object.entries({ width: 32, height: 16, "aria-hidden": "true" })) svg.setAttribute(name, value);
+        : run.covered ? piece(5, 2.6, colors[run.look]) + piece(12, 1, colors[run.look])
+        : piece(8, 2.6, colors[run.look], dashOf(run.look));
+      for (const [name, value] of Object.entries({ width: 24, height: 16, "aria-hidden": "true" })) svg.setAttribute(name, value);
       svg.innerHTML = stroke;
-      svg.style.cssText = "flex: none; margin-top: 0.3em";
+      svg.style.cssText = "flex: none; margin-top: 0.1em";
       return svg;
     };
     const writeLegend = () => {
-      const texts = [...runs].reverse().map((run) => [run.look, told(run)]);
-      if (runs.some((run) => run.costs.some((pair) => Number.isFinite(pair[1])))) texts.push(["hidden", "the same on the hidden pixels"]);
+      const texts = begun().reverse().map((run) => [run, told(run)]);
+      const covered = begun().findLast((run) => run.covered);
+      if (covered) texts.push([covered, "strong: on the hidden pixels, thin: on those shown"]);
       if (marks().length) texts.push([null, `the chapter’s own runs (${state.marked})`]);
-      const lines = texts.map(([look, text]) => {
+      const lines = texts.map(([run, text]) => {
         const entry = document.createElement("li");
         entry.style.cssText = "display: flex; gap: 8px; margin: 0; line-height: 1.4";
-        entry.append(sample(look), text);
+        entry.append(sample(run), text);
         return entry;
       });
       legend.replaceChildren(...lines);
     };
 
     const inWords = () => {
-      if (trouble) return trouble;
       if (!painter.costs.length) return "Not begun.";
       const [cost, lost] = painter.costs.at(-1), pass = painter.costs.length - 1;
       if (painter.ended === "lost") return `In pass ${pass + 1} the cost became infinite or no number at all. The run has ended.`;
@@ -336,18 +426,20 @@
         (painter.ended === "done" ? " That was the last." : "");
     };
     const show = () => {
-      const latest = painter.costs.at(-1);
+      const latest = painter.costs.at(-1) ?? painter;
       if (latest !== drawn) {  // at most once a pass
         drawn = latest;
-        if (latest) drawPainting();
+        drawPainting();
         drawCurves();
         writeLegend();
       }
-      const words = inWords();
-      canvas.setAttribute("aria-label", `What the network paints, told ${nameOf(chosen)}. ` + (training() ? "It is being trained." : words));
-      plot.setAttribute("aria-label", "Cost after each pass. " + (training() ? "It is being trained." : runs.map(told).join("; ") + "."));
+      const words = notice + inWords();
+      const curves = begun().map(told).join("; ") || "None yet";
+      const rest = painter.costs.length > 1 ? inWords() : "Not trained yet.";
+      canvas.setAttribute("aria-label", `What the network paints, told ${nameOf(chosen)}. ` + (training() ? "It is being trained." : rest));
+      plot.setAttribute("aria-label", "Cost after each pass. " + (training() ? "It is being trained." : curves + "."));
       say(words, training() ? "Training." : "");
-      train.textContent = training() ? "Pause" : "Train";
+      train.textContent = training() ? "Pause" : TRAIN;
       for (const button of [train, one]) button.setAttribute("aria-disabled", painter.ended !== "");
       bandwidth.parentElement.hidden = chosen.kind !== "waves";
     };
@@ -355,41 +447,11 @@
     const toward = (pass) => {
       if (painter.ended) return;
       goal = pass;
-      trouble = "";
+      notice = "";
       loop.start();
       show();
     };
 
-    const choose = (change) => { Object.assign(chosen, change); begin(); };
-    const choices = live.row(body, "What the network is told, and of what");
-    const input = live.select(choices, "Told", kinds, () => choose({ kind: input.value }));
-    const bandwidth = live.select(choices, "Bandwidth", state.bandwidths, () => choose({ bandwidth: Number(bandwidth.value) }));
-    bandwidth.value = state.bandwidth;
-    const hide = live.select(choices, "Hidden from it", [...masks.keys()], () => choose({ hidden: hide.value }));
-    if (masks.size === 1) hide.parentElement.hidden = true;
-    const sources = live.row(body, "Picture");
-    const another = (name) => { runs = []; choose({ picture: name }); };
-    const picture = live.select(sources, "Picture", [...pictures.keys()], () => another(picture.value));
-    if (live.readable()) {
-      const file = live.element(sources, "input", { type: "file", accept: "image/*", autocomplete: "off", hidden: true });
-      live.button(sources, "Choose your own", () => file.click());
-      live.element(sources, "span", { textContent: "It never leaves this browser." });
-      file.onchange = async () => {
-        if (!file.files.length) return;
-        try {
-          const colours = await live.coloursOf(file.files[0], side);
-          if (!pictures.has(OWN)) live.element(picture, "option", { textContent: OWN, value: OWN });
-          pictures.set(OWN, colours);
-          picture.value = OWN;
-          another(OWN);
-        } catch (error) {
-          loop.stop();
-          trouble = `${file.files[0].name} is no picture that this browser can read (${error.message}). The one before it stays.`;
-          show();
-        }
-        file.value = "";  // so that the same file can be chosen again
-      };
-    }
     begin();
 
     return {
