@@ -151,9 +151,9 @@ def test_a_broken_figure_is_named(browser, tmp_path, made, kind, text, other, sa
 
 
 def test_a_map_that_does_not_answer_to_the_pointer_is_named(browser, tmp_path, made):
-    text = made["descent"].replace("canvas.onclick = (event) => put(here(event));", "")
-    text = text.replace("canvas.setPointerCapture(event.pointerId);\n      put(here(event));", "")
-    text = text.replace("if (dragging) put(here(event));", "")
+    line = "live.draggable(canvas, width, height, near,"
+    assert made["descent"].count(line) == 1
+    text = made["descent"].replace(line, "canvas.dataset.pointer = ''; (() => {})(")
     assert any("does not answer to the pointer" in problem for problem in seen(browser, tmp_path, text))
 
 
