@@ -10,6 +10,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import filelock
 import nbclient
 import nbformat
 import yaml
@@ -68,16 +69,41 @@ def read(path):
 
 def write(notebook, path):
     """Write whole or not at all."""
+    write_text(f"{nbformat.writes(notebook)}\n", path)
+
+
+def write_text(text, path):
+    """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    nbformat.write(notebook, aside)
+    aside.write_text(text, "utf-8", newline="\n")
     os.replace(aside, path)
+
+
+@contextlib.contextmanager
+def alone():
+    """Keep other commands that build in this tree from BUILD until this one is through; wait for one that is at it.
+
+    The lock is the system's, which takes it from a process that is killed.
+    """
+    BUILD.mkdir(parents=True, exist_ok=True)
+    lock, holder = filelock.FileLock(BUILD / ".lock"), BUILD / ".lock-holder"
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        other = f"process {holder.read_text('utf-8')}" if holder.is_file() else "another process"
+        print(f"{other} is building in {BUILD}; waiting until it is through", flush=True)
+        lock.acquire()
+    try:
+        holder.write_text(str(os.getpid()), "utf-8")
+        yield
+    finally:
+        lock.release()
 
 
 def replace(aside, folder):
     """Put the finished folder ``aside`` in the place of ``folder``, which is kept until then."""
     restore(folder)
-    shutil.rmtree(_old(folder), ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         folder.rename(_old(folder))
@@ -86,8 +112,13 @@ def replace(aside, folder):
 
 
 def restore(folder):
-    """Bring ``folder`` back if ``replace`` was killed between taking it away and putting the new one there."""
-    if _old(folder).exists() and not folder.exists():
+    """Bring ``folder`` back if ``replace`` was killed between taking it away and putting the new one there.
+
+    If it was killed later, what it had not yet removed of the old one goes.
+    """
+    if folder.exists():
+        shutil.rmtree(_old(folder), ignore_errors=True)
+    elif _old(folder).exists():
         _old(folder).rename(folder)
 
 
