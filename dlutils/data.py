@@ -205,8 +205,8 @@ def load_mnist():
     else:
         digits = _standin_digits()
         print(
-            f"MNIST was not found and could not be downloaded: {reason}.\nA smaller stand-in takes its place: {digits}.\n"
-            "To use MNIST, see 'The MNIST question' on the setup page."
+            f"MNIST was not found and could not be downloaded: {reason}.\n"
+            f"A smaller stand-in takes its place: {digits}.\nTo use MNIST, see 'The MNIST question' on the setup page."
         )
     _loaded["mnist"] = repr(digits)
     return digits

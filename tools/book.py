@@ -300,6 +300,9 @@ def edition(folder, solutions):
 def stage(results, solutions=True):
     """Lay out what Jupyter Book reads: the sources, with executed chapters in place of bare ones; return the folder."""
     folder = edition(STAGE, solutions)
+    for path in (ROOT / "book").rglob("*"):  # what a link leads to would be published
+        if path.is_symlink() and not path.resolve().is_relative_to(ROOT.resolve()):
+            raise notebooks.ChapterError(f"{path} leads to {path.resolve()}, out of {ROOT}")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
     shutil.copy(ROOT / "_toc.yml", folder)

@@ -22,6 +22,9 @@ BUILD = ROOT / "_build"
 _WARNING = re.compile(r"^(WARNING|ERROR):|^\S+:\d+: \w+Warning: ", re.MULTILINE)
 
 
+LARGEST = 100 * 2**20  # bytes of a chapter with its outputs; the largest has three million
+
+
 class ChapterError(Exception):
     """A chapter that did not run as it should; the message says where, and ``cell`` is what raised, if a cell did."""
 
@@ -55,16 +58,29 @@ def pages():
 
 
 def chapters():
-    """The notebooks among the pages."""
-    return [path for page in pages() if (path := ROOT / f"{page}.ipynb").is_file()]
+    """The notebooks among the pages; a ChapterError if one lies, or leads, out of ROOT."""
+    found = [path for page in pages() if (path := ROOT / f"{page}.ipynb").is_file()]
+    for path in found:
+        if not path.resolve().is_relative_to(ROOT.resolve()) or ".." in path.parts:
+            raise ChapterError(f"_toc.yml names {path}, which is not in {ROOT}")
+    return found
 
 
 def read(path):
     """The notebook at ``path``, or a ChapterError that names it."""
     try:
-        return nbformat.reads(path.read_text("utf-8-sig"), as_version=4)  # some editors write a byte order mark
+        return nbformat.reads(read_bytes(path, LARGEST).decode("utf-8-sig"), as_version=4)  # editors may write a BOM
     except Exception as error:  # nbformat raises a different one for each way in which a file can be broken
         raise ChapterError(f"{path.name} is not a readable notebook: {error}") from error
+
+
+def read_bytes(path, most):
+    """The bytes of the file at ``path``, or a ValueError if there are more than ``most``, however long it grows."""
+    with path.open("rb") as file:
+        text = file.read(most + 1)
+    if len(text) > most:
+        raise ValueError(f"it has more than {most // 2**20} MB")
+    return text
 
 
 def write(notebook, path):
