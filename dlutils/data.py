@@ -59,7 +59,7 @@ def make_classes(boundary, m=1000, *, seed=0):
     ValueError, TypeError
         If ``boundary`` is none of the three, or ``m`` is not a whole number of at least 1.
     """
-    if boundary not in _BOUNDARIES:
+    if not isinstance(boundary, str) or boundary not in _BOUNDARIES:
         raise ValueError(f"boundary must be one of {sorted(_BOUNDARIES)}, got {boundary!r}")
     side, low, high = _BOUNDARIES[boundary]
     x = np.random.default_rng(seed).uniform(low, high, size=(_count(m), 2)).astype(np.float32)
