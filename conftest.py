@@ -2,5 +2,15 @@
 
 import os
 
+from hypothesis import settings
+
 # As in make and in the chapters' kernels: with Agg, say, in the shell no kernel would show a figure.
 os.environ.pop("MPLBACKEND", None)
+
+# What tools.seeds and the like leave beside a chapter while they run it, or when they are killed.
+collect_ignore_glob = ["*/.*.ipynb"]
+
+# The same few examples in each run; ATTACKS=20 in the environment tries many new ones.
+settings.register_profile("usual", derandomize=True, deadline=None, max_examples=25, database=None)
+settings.register_profile("attacks", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("attacks" if os.environ.get("ATTACKS") else "usual")

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,8 @@ MNIST_SHA256 = {
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
 _TIMEOUT = (3, 10)  # seconds to connect to an address, and then without an answer, before giving it up
+_PATIENCE = 600  # seconds for the whole download, however it goes on
+_MOST = 64 * 2**20  # bytes that a download may bring; MNIST has 11 MB
 _RETRY_AFTER = 600  # seconds for which a failed download is remembered
 
 _loaded = {}  # what load_* returned in this process, for dlutils.provenance
@@ -58,7 +59,7 @@ def make_classes(boundary, m=1000, *, seed=0):
     ValueError, TypeError
         If ``boundary`` is none of the three, or ``m`` is not a whole number of at least 1.
     """
-    if boundary not in _BOUNDARIES:
+    if not isinstance(boundary, str) or boundary not in _BOUNDARIES:
         raise ValueError(f"boundary must be one of {sorted(_BOUNDARIES)}, got {boundary!r}")
     side, low, high = _BOUNDARIES[boundary]
     x = np.random.default_rng(seed).uniform(low, high, size=(_count(m), 2)).astype(np.float32)
@@ -196,14 +197,16 @@ def load_mnist():
     ValueError
         If a file is there and is not MNIST, which the message names; or if ``DLUTILS_DATA`` is a relative path.
     """
-    path = find_mnist() or _download_mnist()
+    path, reason = find_mnist(), ""
+    if path is None:
+        path, reason = _download_mnist()
     if path is not None:
         digits = _read_mnist(path)
     else:
         digits = _standin_digits()
         print(
-            "MNIST was not found and could not be downloaded, so a smaller stand-in takes its place:\n"
-            f"{digits}.\nTo use MNIST, see 'The MNIST question' on the setup page."
+            f"MNIST was not found and could not be downloaded: {reason}.\n"
+            f"A smaller stand-in takes its place: {digits}.\nTo use MNIST, see 'The MNIST question' on the setup page."
         )
     _loaded["mnist"] = repr(digits)
     return digits
@@ -236,7 +239,7 @@ def find_mnist():
             raise ValueError(
                 f"DLUTILS_DATA must be an absolute path, got {folder!r}: chapters run in a folder of their own"
             )
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise FileNotFoundError(
                 f"DLUTILS_DATA is set to {folder!r}, and there is no file {path}; put mnist.npz there, "
                 "or unset DLUTILS_DATA to let it be looked for and downloaded"
@@ -244,45 +247,86 @@ def find_mnist():
         return path
     keras_home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     candidates = [_cache_folder() / "mnist.npz", keras_home / "datasets" / "mnist.npz"]
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)  # False where one may not look, too
 
 
 def _download_mnist():
-    """Fetch mnist.npz into the package's cache and return its path, or None if that failed now or recently."""
+    """Fetch mnist.npz into the package's cache; return its path, or None and why that failed."""
     pooch = _pooch()
     folder = _cache_folder()
     failed = folder / "mnist.unreachable"
-    if failed.exists() and time.time() - failed.stat().st_mtime < _RETRY_AFTER:
-        return None
+    if os.path.exists(folder / "mnist.npz"):  # a folder, say
+        return None, f"{folder / 'mnist.npz'} is in the way, which is no file"
+    if os.path.exists(failed) and time.time() - failed.stat().st_mtime < _RETRY_AFTER:
+        return None, f"a try less than {_RETRY_AFTER // 60} minutes ago failed"
     pooch.get_logger().setLevel("ERROR")
     registry = {"mnist.npz": f"sha256:{MNIST_FILE_SHA256}"}
     fetcher = pooch.create(folder, MNIST_URL, registry=registry, retry_if_failed=1)
     in_view = sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=in_view)
+    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=_bar(in_view))
     if not in_view:
         print("Downloading MNIST, 11 MB …", flush=True)
     try:
         path = Path(fetcher.fetch("mnist.npz", downloader=downloader))
-    except (OSError, ValueError):  # no network, a proxy's page instead of the file, a folder that cannot be written
+    except (OSError, ValueError) as error:  # no network, a proxy's page, a folder that cannot be written, a full disk
         if (path := find_mnist()) is not None:  # another process was faster, and its file in the way of ours
-            return path
+            return path, ""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             failed.touch()
         except OSError:
             pass
-        return None
+        return None, _reason(error, folder)
     failed.unlink(missing_ok=True)
-    return path
+    return path, ""
+
+
+def _bar(shown):
+    """A progress bar, shown or not, by which pooch gives up what takes too long or has no end."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        received, until = 0, time.monotonic() + _PATIENCE
+
+        def __bool__(self):  # pooch would leave it out where the server does not say how much is to come
+            return True
+
+        def update(self, n=1):
+            self.received += n
+            if self.received > _MOST:
+                raise OSError("the server sends more than MNIST has")
+            if time.monotonic() > self.until:
+                raise TimeoutError(f"it was not through after {_PATIENCE} s")
+            return super().update(n)
+
+        def reset(self, total=None):
+            self.received = 0
+            super().reset(total)
+
+    return Bar(total=1, disable=not shown, unit="B", unit_scale=True, ncols=79, ascii=sys.platform == "win32")
+
+
+def _reason(error, folder):
+    """Why a download failed, in words that tell a reader whom to ask."""
+    if hasattr(error, "response"):  # what the package requests raises
+        if error.response is not None:
+            return f"the server answers with status {error.response.status_code}"
+        return f"the server cannot be reached or does not answer ({type(error).__name__})"
+    if isinstance(error, ValueError):
+        return "what comes is not MNIST but something else, such as the page of a network that wants a login"
+    return f"{folder} cannot be written ({error.strerror})" if error.strerror else str(error)
 
 
 def _read_mnist(path):
     """The arrays of ``path``, each checked against its digest."""
-    advice = "delete it and load again to download a fresh copy, or point DLUTILS_DATA at a folder with a good one"
+    advice = (
+        "if it is still being copied, wait; if not, delete it and load again to download a fresh copy, or point "
+        "DLUTILS_DATA at a folder with a good one"
+    )
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in MNIST_SHA256}
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for as many kinds of damage
         raise ValueError(f"{path} is not a readable mnist.npz ({error}); {advice}") from error
     for name, array in arrays.items():
         if hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() != MNIST_SHA256[name]:

@@ -44,8 +44,8 @@ def plot_digits(images, captions=None, *, columns=None, ax=None):
     if images.ndim == 2:
         images = images[np.newaxis]
         captions = None if captions is None else [captions]
-    if images.ndim != 3 or len(images) == 0:
-        raise ValueError(f"images must have shape (n, height, width) with n of at least 1, got {images.shape}")
+    if images.ndim != 3 or images.size == 0:
+        raise ValueError(f"images must have shape (n, height, width), each at least 1, got {images.shape}")
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"captions must be as many as images, got {len(captions)} for {len(images)}")
     columns = len(images) if columns is None else columns
@@ -236,8 +236,8 @@ def plot_weights(weights, *, limit=None, colorbar=True, ax=None):
     matplotlib.axes.Axes
     """
     weights = np.asarray(weights)
-    if weights.ndim != 2:
-        raise ValueError(f"weights must have two dimensions, got shape {weights.shape}")
+    if weights.ndim != 2 or weights.size == 0:
+        raise ValueError(f"weights must have two dimensions of at least 1, got shape {weights.shape}")
     limit = np.abs(weights).max() or 1 if limit is None else limit
     if not limit > 0:
         raise ValueError(f"limit must be above 0, got {limit}")
@@ -334,8 +334,8 @@ def plot_fits(x, fits, points=None, *, ax=None):
     matplotlib.axes.Axes
     """
     fits = np.asarray(fits)
-    if fits.ndim != 2 or fits.shape[1] != len(x):
-        raise ValueError(f"fits must have shape (times, {len(x)}), got {fits.shape}")
+    if fits.ndim != 2 or fits.shape[1] != len(x) or len(fits) == 0:
+        raise ValueError(f"fits must have shape (times, {len(x)}) with at least one time, got {fits.shape}")
     ax = _axes(ax)
     if points is not None:
         ax.plot(*points, "+", color="C0", alpha=0.3 if len(points[0]) > 100 else 1, markersize=4)

@@ -492,7 +492,10 @@ def test_fits_darken_with_time():
         (lambda: plotting.plot_network([2, 1], labels=["x"]), "labels must be as many as layers, got 1 for 2"),
         (lambda: plotting.plot_weights(np.zeros(3)), "weights must have two dimensions"),
         (lambda: plotting.plot_weights(np.eye(2), limit=0), "limit must be above 0, got 0"),
-        (lambda: plotting.plot_fits([0, 1], [[1, 2, 3]]), r"fits must have shape \(times, 2\), got \(1, 3\)"),
+        (
+            lambda: plotting.plot_fits([0, 1], [[1, 2, 3]]),
+            r"fits must have shape \(times, 2\) with at least one time, got \(1, 3\)",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_named(draw, word):

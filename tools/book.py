@@ -300,6 +300,9 @@ def edition(folder, solutions):
 def stage(results, solutions=True):
     """Lay out what Jupyter Book reads: the sources, with executed chapters in place of bare ones; return the folder."""
     folder = edition(STAGE, solutions)
+    for path in (ROOT / "book").rglob("*"):  # what a link leads to would be published
+        if path.is_symlink() and not path.resolve().is_relative_to(ROOT.resolve()):
+            raise notebooks.ChapterError(f"{path} leads to {path.resolve()}, out of {ROOT}")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__"))
     shutil.copy(ROOT / "_toc.yml", folder)
@@ -355,19 +358,26 @@ def answers_in(site, secret):
     return found
 
 
+def sweep():
+    """Remove what a build that was killed has left behind; for whoever knows that no other is running."""
+    for left in BUILD.glob("next-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in EXECUTED.glob(".*"):
+        left.unlink(missing_ok=True)
+
+
 def build(folder, site, secret=frozenset()):
     """Build ``site`` from the staged ``folder``, and put it in the place of the old one if all went well.
 
     None of the lines in ``secret`` may stand in it.
     """
-    aside = BUILD / "next"
+    aside = BUILD / f"next-{os.getpid()}"  # of a build that was killed, Sphinx may still be writing its own
     notebooks.restore(site)
     stamp = digest(folder, ROOT / "requirements.lock", ROOT / "tools")
     if (site / STAMP).is_file() and (site / STAMP).read_text() == stamp:
         print("site: nothing changed")
         return
     print("site: building", flush=True)
-    shutil.rmtree(aside, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(folder)]
     command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -395,11 +405,13 @@ def main(arguments):
     start, solutions = time.monotonic(), options.solutions == "1"
     site, secret = edition(SITE, solutions), set()
     try:
-        chapters = notebooks.chapters()
-        for path in chapters:
-            secret |= secrets_of(path)
-        results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
-        build(stage(results, solutions), site, frozenset() if solutions else secret)
+        with notebooks.alone():
+            sweep()
+            chapters = notebooks.chapters()
+            for path in chapters:
+                secret |= secrets_of(path)
+            results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
+            build(stage(results, solutions), site, frozenset() if solutions else secret)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)

@@ -25,9 +25,9 @@ CHECK = "-check"
 EXERCISE = "exercise"  # tag of an exercise's answer and of what puts it to use; an answer without it is in the body
 WRITE = "*Write your answer here.*"
 STUB = "# YOUR CODE HERE, with what is defined above; the next cell checks it\nraise NotImplementedError"
-MARK = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
-HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS\n.*?^\s*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
-SECRET = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^\s*### END \1\n?", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"^[ \t]*### (BEGIN|END) (SOLUTION|HIDDEN TESTS)\n?", re.MULTILINE)
+HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS\n.*?^[ \t]*### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
+SECRET = re.compile(r"^[ \t]*### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^[ \t]*### END \1\n?", re.MULTILINE | re.DOTALL)
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())

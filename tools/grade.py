@@ -12,6 +12,7 @@ import asyncio
 import builtins
 import csv
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,12 @@ from pathlib import Path
 
 from tools import exercises, leaning, marking, notebooks, plans, student
 
+import nbformat
+
 LARGEST = 50 * 2**20  # bytes of a notebook
+MOST_CELLS = 2000
+MOST_CODE = 500_000  # characters in all code cells; the largest chapter has 40,000
+LONGEST = 50_000  # characters of an answer that a page of feedback shows
 SAID = {
     "right": "Right.",
     "wrong": "The check says: {}",
@@ -98,8 +104,9 @@ def submissions(folder, chapters):
     found = {}
     for entry in entries:
         if entry.is_dir():
-            parts = ((path, path.relative_to(entry).parts) for path in sorted(entry.rglob("*")) if path.is_file())
-            files = [path for path, names in parts if not any(map(hidden, names))]
+            within = [] if entry.is_symlink() else sorted(entry.rglob("*"))
+            parts = ((path, path.relative_to(entry).parts) for path in within if path.is_symlink() or not path.is_dir())
+            files = [path for path, names in parts if not any(map(hidden, names))] or [entry] * entry.is_symlink()
             name = entry.name.strip(" _-") or entry.name
         else:
             files = [entry]
@@ -300,16 +307,21 @@ async def mark_notebook(label, notebook, chapter, limits):
                 "said": said_of(task, result, chapter),
                 "where": result["where"],
                 "remarks": part["remarks"] + result["remarks"],
-                "source": "\n\n".join(cell.source for cell in part["cells"] if cell.kind == "answer"),
+                "source": cut("\n\n".join(cell.source for cell in part["cells"] if cell.kind == "answer")),
             }
         )
     written = [
-        {"title": chapter.written[cell.id], "text": cell.source}
+        {"title": chapter.written[cell.id], "text": cut(cell.source)}
         for cell in notebook.cells
         if cell.get("id") in chapter.written and cell.source.split() != exercises.WRITE.split()
     ]
     about = {"name": chapter.name, "title": chapter.title, "file": label}
     return about | {"marks": marks, "written": written, "remarks": remarks}
+
+
+def cut(text):
+    """``text``, or its beginning if it is longer than anybody reads."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… and {len(text) - LONGEST:,} characters more"
 
 
 def chapter_of(notebook, chapters):
@@ -326,13 +338,56 @@ def chapter_of(notebook, chapters):
 
 def unfit(path):
     """Why the file at ``path`` cannot be a notebook, or an empty text."""
+    if path.is_symlink():  # to what a student may not read, whose page would show it
+        return "it is a link, and links are not followed"
     if path.suffix.lower() in (".zip", ".rar", ".7z", ".gz"):
         return "it is an archive; unpack it first"
     if ".ipynb" not in path.name.lower():  # as also in toy.ipynb.txt, which some browsers make of it
         return "it is not a notebook"
+    if not path.is_file():  # but a pipe, say, from which one would read for ever
+        return "it is not a file"
     if path.stat().st_size > LARGEST:
         return f"it has more than {LARGEST // 2**20} MB"
     return ""
+
+
+def read(path):
+    """What marking needs of the notebook at ``path``; a ChapterError if it is none, or holds more than anybody writes.
+
+    Not by nbformat, which takes an hour over a million cells, and meanwhile nobody else's answer is read.
+    """
+    try:
+        tree = json.loads(notebooks.read_bytes(path, LARGEST).decode("utf-8-sig"))
+        if tree["nbformat"] < 4:
+            raise ValueError(f"its format is {tree['nbformat']}; open it in JupyterLab and save it")
+        cells = list(tree["cells"])
+        if len(cells) > MOST_CELLS:
+            raise ValueError(f"it has {len(cells):,} cells; at most {MOST_CELLS:,} are read")
+        notebook = nbformat.from_dict({"cells": [cell_of(cell) for cell in cells]})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise notebooks.ChapterError(f"it is not a readable notebook: {said[:300]}") from None
+    known = set()
+    for number, cell in enumerate(notebook.cells):  # as nbformat does: of two with one id, the second gets another
+        if cell.id is None or cell.id in known:
+            cell.id = f"number {number}"
+        known.add(cell.id)
+    if (code := sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "code")) > MOST_CODE:
+        raise notebooks.ChapterError(f"it has {code:,} characters of code; at most {MOST_CODE:,} are read")
+    return notebook
+
+
+def cell_of(cell):
+    """The kind, the names and the source of ``cell``, as JSON has them."""
+    source, name = cell["source"], cell.get("metadata")
+    for key in ("nbgrader", "grade_id"):
+        name = name.get(key) if isinstance(name, dict) else None
+    return {
+        "cell_type": cell["cell_type"],
+        "source": source if isinstance(source, str) else "".join(source),
+        "metadata": {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {},
+        "id": cell["id"] if isinstance(cell.get("id"), str) else None,
+    }
 
 
 async def mark_student(name, paths, chapters, limits):
@@ -349,16 +404,14 @@ async def mark_student(name, paths, chapters, limits):
         try:
             if why := unfit(path):
                 raise notebooks.ChapterError(why)
-            notebook = notebooks.read(path)
-            if not all(isinstance(cell.get("source"), str) and "cell_type" in cell for cell in notebook.cells):
-                raise notebooks.ChapterError("some of its cells hold no source")
+            notebook = read(path)
             chapter = chapter_of(notebook, chapters)
             if chapter is None:
                 raise notebooks.ChapterError("no cell of any chapter is in it")
             result = await mark_notebook(label, notebook, chapter, limits)
         except Exception as error:  # whatever it is, it must not cost the others
             text = str(error) if isinstance(error, notebooks.ChapterError) else f"{type(error).__name__}: {error}"
-            made.remarks.append(f"{label} was not marked, and this is no zero: {text}")
+            made.remarks.append(f"{label} was not marked, and this is no zero: {text[:1000]}")
             continue
         if twin := next((each for each in made.chapters if each["name"] == chapter.name), None):
             better, other = sorted((twin, result), key=lambda each: -sum(mark["points"] for mark in each["marks"]))
@@ -381,17 +434,27 @@ async def mark_all(found, chapters, jobs, limits):
             made = await mark_student(name, paths, chapters, limits)
         done += 1
         points = "not marked" if made.total is None else f"{made.total:g} of {made.out_of:g}"
-        print(f"[{done}/{len(found)}] {name}: {points}, {time.monotonic() - start:.0f} s", flush=True)
+        print(f"[{done}/{len(found)}] {tame(name)}: {points}, {time.monotonic() - start:.0f} s", flush=True)
         for remark in made.remarks:
-            print(f"    {remark.splitlines()[0]}", flush=True)
+            print(f"    {tame(remark.splitlines()[0])}", flush=True)
         return made
 
     return await asyncio.gather(*(one(name, paths) for name, paths in found.items()))
 
 
+def tame(text):
+    """``text`` without what a terminal would obey, or show in another order than it stands."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def safe(text):
     """``text`` as a spreadsheet shows it, and does not compute it."""
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+    text = tame(text)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
+
+
+# Windows takes these for a device, whatever follows the first dot.
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
 def write(students, chapters, out):
@@ -415,6 +478,7 @@ def write(students, chapters, out):
             remarks = "; ".join(" ".join(remark.split()) for remark in [*made.remarks, *reasons])
             table.writerow([safe(made.name), *points, *totals, safe(remarks)])
             stem = re.sub(r"[^\w.-]+", "-", made.name)[:60].strip(".-") or "student"
+            stem = f"student-{stem}" if DEVICE.match(stem) else stem
             while stem.lower() in used:
                 stem += "-"
             used.add(stem.lower())

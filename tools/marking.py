@@ -24,6 +24,7 @@ import psutil
 WORKER = Path(__file__).with_name("worker.py")
 STARTING = 120  # seconds for the chapter's imports on a slow machine
 ENDING = 5  # seconds for a process that is no more to be gone
+LARGEST = 2**30  # bytes of files in a worker's folder
 WROTE_OVER = "the answer wrote over what the check had to say"
 
 
@@ -211,6 +212,7 @@ async def _start(job, folder):
         limit=2**20,
         start_new_session=True,
     )
+    process.folder = folder
     process.stdin.write(json.dumps(job).encode())
     with contextlib.suppress(OSError):  # it has ended already, which its answer will show
         await process.stdin.drain()
@@ -227,7 +229,7 @@ async def _answer(process, seconds, memory):
         if not done:
             raise _Gone("time", "it took too long")
         if reading not in done:
-            raise _Gone("memory", f"it took more than {memory / 2**30:.1f} GB of memory and was stopped")
+            raise _Gone(*watching.result())
         try:
             line = reading.result()
             if line:
@@ -247,13 +249,31 @@ async def _answer(process, seconds, memory):
 
 
 async def _too_much(process, memory):
-    """Return once the worker and what it has started hold more than ``memory`` bytes."""
+    """Once the worker and what it has started hold more than ``memory``, or its folder too much: what is to be said."""
     while True:
-        with contextlib.suppress(psutil.Error):
-            worker = psutil.Process(process.pid)
-            if sum(each.memory_info().rss for each in [worker, *worker.children(recursive=True)]) > memory:
-                return
-        await asyncio.sleep(0.1)
+        for _ in range(5):
+            with contextlib.suppress(psutil.Error):
+                worker = psutil.Process(process.pid)
+                if sum(each.memory_info().rss for each in [worker, *worker.children(recursive=True)]) > memory:
+                    return "memory", f"it took more than {memory / 2**30:.1f} GB of memory and was stopped"
+            await asyncio.sleep(0.1)
+        if _size(process.folder) > LARGEST:
+            return "died", f"it wrote more than {LARGEST / 2**30:g} GB of files and was stopped"
+
+
+def _size(folder):
+    """The bytes that files in ``folder`` take on the disk, each of them a block at least."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                about = entry.stat(follow_symlinks=False)
+                total += max(4096, 512 * getattr(about, "st_blocks", 0) or about.st_size)
+                if entry.is_dir(follow_symlinks=False):
+                    total += _size(entry.path)
+            if total > LARGEST:
+                break
+    return total
 
 
 async def _end(process):

@@ -10,6 +10,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import filelock
 import nbclient
 import nbformat
 import yaml
@@ -19,6 +20,9 @@ BUILD = ROOT / "_build"
 
 # In a kernel, TensorFlow logs to stdout.
 _WARNING = re.compile(r"^(WARNING|ERROR):|^\S+:\d+: \w+Warning: ", re.MULTILINE)
+
+
+LARGEST = 100 * 2**20  # bytes of a chapter with its outputs; the largest has three million
 
 
 class ChapterError(Exception):
@@ -54,30 +58,68 @@ def pages():
 
 
 def chapters():
-    """The notebooks among the pages."""
-    return [path for page in pages() if (path := ROOT / f"{page}.ipynb").is_file()]
+    """The notebooks among the pages; a ChapterError if one lies, or leads, out of ROOT."""
+    found = [path for page in pages() if (path := ROOT / f"{page}.ipynb").is_file()]
+    for path in found:
+        if not path.resolve().is_relative_to(ROOT.resolve()) or ".." in path.parts:
+            raise ChapterError(f"_toc.yml names {path}, which is not in {ROOT}")
+    return found
 
 
 def read(path):
     """The notebook at ``path``, or a ChapterError that names it."""
     try:
-        return nbformat.reads(path.read_text("utf-8-sig"), as_version=4)  # some editors write a byte order mark
+        return nbformat.reads(read_bytes(path, LARGEST).decode("utf-8-sig"), as_version=4)  # editors may write a BOM
     except Exception as error:  # nbformat raises a different one for each way in which a file can be broken
         raise ChapterError(f"{path.name} is not a readable notebook: {error}") from error
 
 
+def read_bytes(path, most):
+    """The bytes of the file at ``path``, or a ValueError if there are more than ``most``, however long it grows."""
+    with path.open("rb") as file:
+        text = file.read(most + 1)
+    if len(text) > most:
+        raise ValueError(f"it has more than {most // 2**20} MB")
+    return text
+
+
 def write(notebook, path):
+    """Write whole or not at all."""
+    write_text(f"{nbformat.writes(notebook)}\n", path)
+
+
+def write_text(text, path):
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    nbformat.write(notebook, aside)
+    aside.write_text(text, "utf-8", newline="\n")
     os.replace(aside, path)
+
+
+@contextlib.contextmanager
+def alone():
+    """Keep other commands that build in this tree from BUILD until this one is through; wait for one that is at it.
+
+    The lock is the system's, which takes it from a process that is killed.
+    """
+    BUILD.mkdir(parents=True, exist_ok=True)
+    lock, holder = filelock.FileLock(BUILD / ".lock"), BUILD / ".lock-holder"
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        other = f"process {holder.read_text('utf-8')}" if holder.is_file() else "another process"
+        print(f"{other} is building in {BUILD}; waiting until it is through", flush=True)
+        lock.acquire()
+    try:
+        holder.write_text(str(os.getpid()), "utf-8")
+        yield
+    finally:
+        lock.release()
 
 
 def replace(aside, folder):
     """Put the finished folder ``aside`` in the place of ``folder``, which is kept until then."""
     restore(folder)
-    shutil.rmtree(_old(folder), ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         folder.rename(_old(folder))
@@ -86,8 +128,13 @@ def replace(aside, folder):
 
 
 def restore(folder):
-    """Bring ``folder`` back if ``replace`` was killed between taking it away and putting the new one there."""
-    if _old(folder).exists() and not folder.exists():
+    """Bring ``folder`` back if ``replace`` was killed between taking it away and putting the new one there.
+
+    If it was killed later, what it had not yet removed of the old one goes.
+    """
+    if folder.exists():
+        shutil.rmtree(_old(folder), ignore_errors=True)
+    elif _old(folder).exists():
         _old(folder).rename(folder)
 
 

@@ -101,14 +101,16 @@ def copy_to_read(chapters):
         place = LAB / path.name
         text = nbformat.writes(edition(notebook, book, solutions=True)) + "\n"
         digest = hashlib.sha256(text.encode()).hexdigest()
-        if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() != made.get(path.name):
+        there = hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else None
+        if there not in (None, digest, made.get(path.name)):
             if digest != made.get(path.name):
                 print(f"{place} is yours by now and stays; remove it to have the chapter as it is today")
             continue
-        LAB.mkdir(exist_ok=True)
-        place.write_text(text, "utf-8", newline="\n")
-        made[path.name] = digest
-    record.write_text(json.dumps(made, indent=1), "utf-8")
+        if there != digest:
+            notebooks.write_text(text, place)
+        if made.get(path.name) != digest:
+            made[path.name] = digest
+            notebooks.write_text(json.dumps(made, indent=1), record)
     print(f"The chapters are in {LAB}, to read, run and change; what is changed there changes nothing in book/")
 
 
@@ -125,7 +127,8 @@ def main(arguments):
     except notebooks.ChapterError as error:
         print(f"{path.name}: {error}\nNothing was written.", file=sys.stderr)
         return 1
-    (copy_to_read if options.solutions else hand_out)(chapters)
+    with notebooks.alone():
+        (copy_to_read if options.solutions else hand_out)(chapters)
     return 0
 
 
