@@ -21,14 +21,14 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, notebooks, terms
+from tools import exercises, finish, notebooks, terms
 from tools.notebooks import BUILD, ROOT
 
 import nbformat
 import yaml
 
 EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
-STAMP = ".built-from"
+STAMP = finish.STAMP
 FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what somebody said
 SHOW_CODE = "show-code"  # tag of a cell that draws and whose source stays open on the page
 GLOSSARY = "book/glossary.md"
@@ -260,9 +260,9 @@ def page_of(notebook, name, solutions=True):
     if not solutions:
         notebook = exercises.blank(notebook)
     title = notebook.cells[0]
-    if book["provenance"]:
-        line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::\n"
-        title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
+    line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::" if book["provenance"] else ""
+    line += "\n\n:::{div} take\n:::\n"  # tools/finish.py says there what can be downloaded
+    title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
         without_empty_headers(cell)
         tags = cell.metadata.get("tags", [])
@@ -355,16 +355,22 @@ def answers_in(site, secret):
     return found
 
 
-def build(folder, site, secret=frozenset()):
+def stamp_of(folder):
+    """What the staged ``folder`` and all that makes a site, or a book on paper, of it come down to."""
+    return digest(folder, ROOT / "requirements.lock", ROOT / "tools")
+
+
+def build(folder, site, secret=frozenset(), solutions=True):
     """Build ``site`` from the staged ``folder``, and put it in the place of the old one if all went well.
 
     None of the lines in ``secret`` may stand in it.
     """
     aside = BUILD / "next"
     notebooks.restore(site)
-    stamp = digest(folder, ROOT / "requirements.lock", ROOT / "tools")
+    stamp = stamp_of(folder)
     if (site / STAMP).is_file() and (site / STAMP).read_text() == stamp:
         print("site: nothing changed")
+        finish.offer(site, solutions)
         return
     print("site: building", flush=True)
     shutil.rmtree(aside, ignore_errors=True)
@@ -377,11 +383,13 @@ def build(folder, site, secret=frozenset()):
     if done.returncode != 0 or not (built / "index.html").is_file():
         warnings = [line for line in log.splitlines() if "WARNING" in line or "ERROR" in line]
         raise notebooks.ChapterError("Sphinx refused the book\n" + ("\n".join(warnings) or log))
+    finish.dress(built, solutions)
     if leaks := answers_in(built, secret):
         raise notebooks.ChapterError("\n".join(["The site would give answers away:", *leaks]))
     (built / STAMP).write_text(stamp)
     notebooks.replace(built, site)
     shutil.rmtree(aside, ignore_errors=True)
+    finish.offer(site, solutions)
 
 
 def main(arguments):
@@ -399,7 +407,7 @@ def main(arguments):
         for path in chapters:
             secret |= secrets_of(path)
         results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
-        build(stage(results, solutions), site, frozenset() if solutions else secret)
+        build(stage(results, solutions), site, frozenset() if solutions else secret, solutions)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
