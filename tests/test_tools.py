@@ -556,7 +556,7 @@ def test_a_site_that_would_give_an_answer_away_is_not_made(book_with_an_exercise
     assert book.main(["--solutions", "0"]) == 1
     said = capsys.readouterr().err
     assert "would give answers away" in said
-    for path in ("chapter.html", "_sources/book/chapter.ipynb"):
+    for path in ("chapter.html", "downloads/chapter.ipynb"):
         assert f"{path}: total = {SOLUTION}" in said
         assert f"{path}: {IN_WORDS}" in said
     assert not (book_with_an_exercise / "_build" / "html-without-solutions").exists()

@@ -55,6 +55,8 @@ POLICY = {
 # Of MathJax, pages load one script and what that asks for; the rest is for other pages than these.
 UNUSED = ["_static/scripts/*.map", "_static/mathjax/sre", "_static/mathjax/ui", "_static/mathjax/adaptors"]
 USED = "tex-chtml.js"
+# The theme has every page load the index for a search as one types, which needs the pages to fetch one another.
+SEARCHES = re.compile(r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\s*')
 NO_PAGES = {"search.html", "genindex.html", "404.html", "index.html"}  # that a map of the site should name
 PLACE = re.compile(r"<!-- take -->.*?<!-- /take -->", re.DOTALL)
 EMPTY = re.compile(r'(<div class="take docutils">)\s*(</div>)')  # as Sphinx leaves it
@@ -112,7 +114,7 @@ def dress(site, solutions=True):
         text = path.read_text("utf-8")
         if address and name not in NO_PAGES:
             text = text.replace("</head>", card(text, name, title, address, cover) + "</head>", 1)
-        write(path, guarded(text, name))
+        write(path, guarded(text if name == "search.html" else SEARCHES.sub("", text), name))
     if address:
         write(site / "sitemap.xml", sitemap(found, address))
 
