@@ -384,7 +384,7 @@ def search(toy):
 @pytest.mark.parametrize(
     ("query", "title", "place"),
     [
-        ("learning rate", "Glossary &gt; learning rate", "book/glossary.html#term-learning-rate"),
+        ("learning rate", "Glossary > learning rate", "book/glossary.html#term-learning-rate"),
         ("climb_slowly", "climb_slowly", "book/chapter.html#code-2"),
         ("make_rungs", "data.make_rungs", "book/chapter.html#code-2"),
         ("np.cumsum", "np.cumsum", "book/chapter.html#code-2"),
@@ -399,8 +399,8 @@ def search(toy):
     ],
 )
 def test_a_search_leads_to_the_place(search, site, query, title, place):
-    found = [(html.unescape(html.unescape(shown)), where) for shown, where in search(query)]
-    assert (html.unescape(title), place) in found[:2]
+    found = [(html.unescape(html.unescape(re.sub("<[^>]*>", "", shown))), where) for shown, where in search(query)]
+    assert (title, place) in found[:2]
     assert len(set(found)) == len(found), "nothing twice"
     path, _, anchor = place.partition("#")
     assert not anchor or page(site, path).find(id=anchor), "and the place is there"
@@ -540,12 +540,11 @@ def test_chapters_are_ticked_by_the_reader_and_by_nobody_else(browser, where):
         assert button.get_attribute("aria-pressed") == "true"
         assert tab.locator(".read [role=status]").inner_text() == "1 of 1 chapters read"
         tab.goto(f"{where}/book/index.html")
-        name = "1. Apples & pears ✓, read"
-        assert tab.locator("nav.bd-docs-nav a", has=tab.locator(".read-tick")).all_inner_texts() == [name]
+        tab.get_by_role("link", name="1. Apples & pears , read").wait_for()  # a tick is not read out
         assert tab.locator("#the-chapters p .read-tick").count() == 1
         tab.goto(f"{where}/book/glossary.html")
+        tab.locator(".read-tick").wait_for()
         assert tab.locator(".read").count() == 0, "what is no chapter is not ticked off"
-        assert tab.locator(".read-tick").count() == 1
         tab.goto(f"{where}/book/index.html")
         tab.get_by_role("button", name="Remove the ticks").press("Enter")
         assert tab.locator(".read-tick").count() == 0

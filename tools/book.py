@@ -376,7 +376,10 @@ def build(folder, site, secret=frozenset(), solutions=True):
     shutil.rmtree(aside, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(folder)]
     command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    paths = [os.fspath(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]  # tools.places is there
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, **pipes)
     log = notebooks.plain(done.stdout).replace(f"{folder}{os.sep}", "")
     (BUILD / "sphinx.log").write_text(log, "utf-8")
     built = aside / "_build" / "html"

@@ -43,7 +43,7 @@ POLICY = {
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data:",
     "font-src": "'self'",
-    "form-action": "'self'",  # the search
+    "form-action": "'self' file:",  # the search; on a disk, Firefox takes each page for a site of its own
     "connect-src": "'none'",
     "frame-src": "'none'",
     "media-src": "'none'",

@@ -32,9 +32,14 @@ document.addEventListener("DOMContentLoaded", () => { // before Sphinx's own, wh
     return [page, shown, top ? "" : "#" + name, null, ...result.slice(4)];
   };
 
+  // A figure whose caption has all of several words is more likely meant than a page that has them somewhere.
+  const weight = ([, , , description, score], words) => score + (description?.startsWith("figure") ? 4 * (words - 1) : 0);
+
   const perform = Search._performSearch;
   Search._performSearch = (query, words, ...others) => {
     const seen = new Set(), results = perform(query, words, ...others).map((result) => refine(result, [...words]));
+    const many = splitQuery(query).length;
+    results.sort((a, b) => weight(a, many) - weight(b, many));
     const best = results.reverse().filter(([page, , anchor, description]) => { // the last one is shown first
       const place = description === null ? page + anchor : NaN;
       return !seen.has(place) && (description !== null || seen.add(place));
