@@ -53,9 +53,10 @@ strip: $(READY)  ## run the chapters and bring them to the form that is kept in 
 
 look: $(READY)  ## open every built page in a browser, and work the live figures: errors, accessibility, screenshots
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
-	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_look.py tests/test_look_live.py tests/test_look_feedback.py
+	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_look.py tests/test_look_live.py tests/test_look_feedback.py tests/test_site.py
 	$(BIN)/python -m tools.look
 	$(BIN)/python -m tools.live
+	$(BIN)/python -m tools.find
 
 bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py

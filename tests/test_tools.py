@@ -556,10 +556,20 @@ def test_a_site_that_would_give_an_answer_away_is_not_made(book_with_an_exercise
     assert book.main(["--solutions", "0"]) == 1
     said = capsys.readouterr().err
     assert "would give answers away" in said
-    for path in ("chapter.html", "_sources/book/chapter.ipynb"):
+    for path in ("chapter.html", "downloads/chapter.ipynb"):
         assert f"{path}: total = {SOLUTION}" in said
         assert f"{path}: {IN_WORDS}" in said
     assert not (book_with_an_exercise / "_build" / "html-without-solutions").exists()
+
+
+def test_what_stands_openly_in_one_chapter_is_no_secret_of_another(book_with_an_exercise):
+    path = book_with_an_exercise / "book" / "chapter.ipynb"
+    assert f"total = {SOLUTION}" in book.secrets([path])
+    other = path.with_name("other.ipynb")
+    nbformat.write(notebook(f"total = {SOLUTION}"), other)
+    secret = book.secrets([path, other])
+    assert f"total = {SOLUTION}" not in secret
+    assert IN_WORDS in secret
 
 
 def test_tasks_that_are_not_in_order_are_named(book_with_an_exercise, capsys):

@@ -21,14 +21,14 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, notebooks, terms
+from tools import exercises, finish, notebooks, terms
 from tools.notebooks import BUILD, ROOT
 
 import nbformat
 import yaml
 
 EXECUTED, STAGE, SITE = BUILD / "executed", BUILD / "stage", BUILD / "html"
-STAMP = ".built-from"
+STAMP = finish.STAMP
 FINDING = "application/vnd.dlutils.finding+json"  # an output in which a chapter records what somebody said
 SHOW_CODE = "show-code"  # tag of a cell that draws and whose source stays open on the page
 GLOSSARY = "book/glossary.md"
@@ -260,9 +260,9 @@ def page_of(notebook, name, solutions=True):
     if not solutions:
         notebook = exercises.blank(notebook)
     title = notebook.cells[0]
-    if book["provenance"]:
-        line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::\n"
-        title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
+    line = f"\n\n:::{{div}} provenance\n{book['provenance']}\n:::" if book["provenance"] else ""
+    line += "\n\n:::{div} take\n:::\n"  # tools/finish.py says there what can be downloaded
+    title.source = re.sub(r"^# .*$", lambda heading: heading[0] + line, title.source, count=1, flags=re.MULTILINE)
     for cell in notebook.cells:
         without_empty_headers(cell)
         tags = cell.metadata.get("tags", [])
@@ -337,6 +337,13 @@ def secrets_of(path):
         raise notebooks.ChapterError(f"{path.name}: {error}") from None
 
 
+def secrets(paths):
+    """The lines of all these chapters that give answers away, but for those that stand openly in one of them."""
+    lines = set().union(*map(secrets_of, paths))
+    openly = "\n".join(exercises.in_the_open(notebooks.read(path)) for path in paths)
+    return {line for line in lines if line not in openly}
+
+
 def strings(node):
     """All strings in ``node``, a tree of dicts and lists."""
     if isinstance(node, str):
@@ -366,32 +373,43 @@ def sweep():
         left.unlink(missing_ok=True)
 
 
-def build(folder, site, secret=frozenset()):
+def stamp_of(folder):
+    """What the staged ``folder`` and all that makes a site, or a book on paper, of it come down to."""
+    return digest(folder, ROOT / "requirements.lock", ROOT / "tools")
+
+
+def build(folder, site, secret=frozenset(), solutions=True):
     """Build ``site`` from the staged ``folder``, and put it in the place of the old one if all went well.
 
     None of the lines in ``secret`` may stand in it.
     """
     aside = BUILD / f"next-{os.getpid()}"  # of a build that was killed, Sphinx may still be writing its own
     notebooks.restore(site)
-    stamp = digest(folder, ROOT / "requirements.lock", ROOT / "tools")
+    stamp = stamp_of(folder)
     if (site / STAMP).is_file() and (site / STAMP).read_text() == stamp:
         print("site: nothing changed")
+        finish.offer(site, solutions)
         return
     print("site: building", flush=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(folder)]
     command += ["--path-output", str(aside), "--warningiserror", "--nitpick", "--keep-going", "--all", "-q"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    paths = [os.fspath(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]  # tools.places is there
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, **pipes)
     log = notebooks.plain(done.stdout).replace(f"{folder}{os.sep}", "")
     (BUILD / "sphinx.log").write_text(log, "utf-8")
     built = aside / "_build" / "html"
     if done.returncode != 0 or not (built / "index.html").is_file():
         warnings = [line for line in log.splitlines() if "WARNING" in line or "ERROR" in line]
         raise notebooks.ChapterError("Sphinx refused the book\n" + ("\n".join(warnings) or log))
+    finish.dress(built, solutions)
     if leaks := answers_in(built, secret):
         raise notebooks.ChapterError("\n".join(["The site would give answers away:", *leaks]))
     (built / STAMP).write_text(stamp)
     notebooks.replace(built, site)
     shutil.rmtree(aside, ignore_errors=True)
+    finish.offer(site, solutions)
 
 
 def main(arguments):
@@ -403,15 +421,14 @@ def main(arguments):
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     start, solutions = time.monotonic(), options.solutions == "1"
-    site, secret = edition(SITE, solutions), set()
+    site = edition(SITE, solutions)
     try:
         with notebooks.alone():
             sweep()
             chapters = notebooks.chapters()
-            for path in chapters:
-                secret |= secrets_of(path)
+            secret = secrets(chapters)
             results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
-            build(stage(results, solutions), site, frozenset() if solutions else secret)
+            build(stage(results, solutions), site, frozenset() if solutions else secret, solutions)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)

@@ -237,7 +237,7 @@ def main(arguments):
     parser.add_argument("--out", type=Path, default=BUILD / "look", help="where the screenshots go")
     options = parser.parse_args(arguments)
     names = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
-    names = [name for name in names if name not in ("index.html", "genindex.html")]
+    names = [name for name in names if name not in ("index.html", "genindex.html", "404.html")]
     if options.pages:
         names = [name for name in names if Path(name).stem in options.pages]
     if not names:

@@ -46,6 +46,7 @@ def edition(notebook, book, solutions=False):
     chapter = f"chapter {number} of" if number else "a chapter of"
     about = f"This notebook is {chapter} *{book.link(book.title, 'book/index')}*. Run it from the top, cell by cell."
     about += " Cells of nothing but `assert` or `findings` test what the text says: run them, skip them in reading."
+    about += f" It imports `dlutils`, a small package: *{book.link('Setup', 'book/setup')}* says how to have that."
     about += "" if solutions else HOW
     made.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {about}", id="about"))
     made = book.in_words(made)
