@@ -121,7 +121,7 @@ def _read(ax):
     """The series of ``ax``, and sentences on what else is drawn."""
     from matplotlib import category, container, lines, patches
 
-    series, also, done = [], [], set()
+    series, also, points, done = [], [], 0, set()
 
     def add(artist, x, y, low=None, high=None, sideways=False, names=None):
         if names is None:
@@ -185,9 +185,11 @@ def _read(ax):
             also.append(f"A line leads from ({x[0]:.4g}, {y[0]:.4g}) to ({x[1]:.4g}, {y[1]:.4g}).")
         elif drawn or name:
             add(line, x, y)
-        elif len(x):
-            also.append(f"There are {len(x):,} single points, which are not in the table.")
-    return series, _counted(also)
+        else:
+            points += len(x)
+    if points:
+        also.append(f"There are {points:,} single points, which are not in the table.")
+    return series, list(dict.fromkeys(also))
 
 
 def _turned(pair, sideways):
@@ -201,9 +203,3 @@ def _ends(bars, sideways):
         if len(path.vertices) == 2:
             ends[number] = np.ma.filled(path.vertices[:, 0 if sideways else 1], np.nan)
     return ends.T
-
-
-def _counted(sentences):
-    """``sentences`` without repetition; where one repeats, how often it stands there."""
-    counts = {each: sentences.count(each) for each in sentences}
-    return [each if count == 1 else f"{each[:-1]} ({count} times)." for each, count in counts.items()]

@@ -64,6 +64,16 @@ def test_lines_with_places_of_their_own_get_tables_of_their_own(ax):
     assert second["places"] == [1.5, 2.5]
 
 
+def test_a_few_points_among_many_are_not_lost(ax):
+    ax.plot(np.arange(1000), label="line")
+    ax.plot([7, 77, 777], [1, 2, 3], "o", label="points")
+    ax.plot(np.arange(500, 1000), np.arange(500), label="second half")
+    by_name = {table["columns"][0][0]: table for table in tables.tables_of(panel(ax))}
+    assert set(by_name) == {"line", "points"}
+    assert by_name["points"]["places"] == [7, 77, 777]
+    assert [head for head, _ in by_name["line"]["columns"]] == ["line", "second half"]
+
+
 def test_a_path_that_turns_back_is_kept_in_its_order(ax):
     ax.plot([1, 2, 1], [4, 5, 6], label="path")
     ax.plot([1, 2], [7, 8], label="line")
@@ -119,6 +129,7 @@ def test_points_with_names_and_bars_to_both_sides_lie_along_the_other_axis(ax):
     found = panel(ax)
     assert table(ax)["places"] == ["plain", "dropout"]
     assert columns(ax) == {"gain": [5, 6], "gain: ±": [2, 2]}
+    assert (table(ax)["caption"], table(ax)["x"]) == ("gain", "case")
     assert found["also"] == ["A vertical line stands at 0."]
 
 
@@ -160,7 +171,7 @@ def test_what_only_helps_is_said_in_words(ax):
     ax.axvspan(1, 2)
     ax.plot(2, 3, "*")
     ax.plot([1, 3], [4, 5], "--")
-    ax.plot([1, 2, 3], [7, 8, 9], "+")
+    ax.plot(np.ones((3, 4)), np.ones((3, 4)), "+")
     ax.axline((0, 0), slope=1)
     assert len(panel(ax)["series"]) == 1
     assert panel(ax)["also"] == [
@@ -169,7 +180,7 @@ def test_what_only_helps_is_said_in_words(ax):
         "A vertical line stands at 2.",
         "A mark stands at (2, 3).",
         "A line leads from (1, 4) to (3, 5).",
-        "There are 3 single points, which are not in the table.",
+        "There are 12 single points, which are not in the table.",
     ]
 
 
@@ -267,7 +278,7 @@ def test_many_lines_of_one_name_are_told_by_their_spread(ax):
     ax.plot(np.arange(3), np.arange(21).reshape(3, 7), label="_fit")
     ax.plot([5, 5, 5], label="sine")
     _, head, body, _ = cells_of(tables.as_html(table(ax)))
-    assert head == ["place", "fit, lowest of 7", "fit, middle of 7", "fit, highest of 7", "sine"]
+    assert head == ["x", "fit, lowest of 7", "fit, middle of 7", "fit, highest of 7", "sine"]
     assert body[1][1:] == ["7", "10", "13", "5"]
     assert len(next(csv.reader(io.StringIO(tables.as_csv(table(ax))[0])))) == 9
 
@@ -330,7 +341,7 @@ def test_a_chapter_that_runs_for_the_site_gives_its_numbers_and_the_page_has_the
     assert [[cell.text for cell in row("td")] for row in fold.tbody("tr")] == [["1"], ["4"], ["9"]]
     assert fold.a["href"] == "../_static/numbers/fig-1.csv"
     text = (tmp_path / "numbers" / "fig-1.csv").read_text("utf-8-sig")
-    assert text.split() == ["place,squares", "1,1", "2,4", "3,9"]
+    assert text.split() == ["x,squares", "1,1", "2,4", "3,9"]
 
 
 def test_the_edition_without_solutions_has_no_numbers_of_solutions(tmp_path):

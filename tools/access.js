@@ -76,7 +76,7 @@ globalThis.access = {
 
   // How an element looks, and what is about it and in it, where the focus may show.
   look(element) {
-    const clear = (color) => color === "transparent" || / 0\)$/.test(color);
+    const clear = (color) => color === "transparent" || /^rgba\(.*, 0\)$|\/ 0\)$/.test(color);
     const parts = [[element], [element, "::before"], [element, "::after"], [element.parentElement],
       [element.firstElementChild], [element.nextElementSibling], [element.nextElementSibling, "::before"]];
     return JSON.stringify(parts.filter(([one]) => one).map(([one, part]) => {

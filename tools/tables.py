@@ -63,7 +63,9 @@ def tables_of(panel):
     for head, series in sorted(zip(names, panel["series"], strict=True), key=lambda pair: -len(pair[1]["x"])):
         for group in groups:
             known = group[0][1]["x"]
-            if series["x"] == known or (set(series["x"]) <= set(known) and len(set(known)) == len(known)):
+            part = set(series["x"]) <= set(known) and len(set(known)) == len(known)
+            # A few points among a great many would be lost where the rows are thinned.
+            if series["x"] == known or (part and (len(known) <= ROWS + 1 or 3 * len(series["x"]) >= len(known))):
                 group.append((head, series))
                 break
         else:
@@ -75,14 +77,17 @@ def tables_of(panel):
         columns = [column for head, series in group for column in columns_of(head, series, longest["x"])]
         where = [f"panel {panel['number']} of {panel['in_all']}"] if panel["in_all"] > 1 else []
         where += [panel["title"]] if panel["title"] else []
-        what = f"{panel['y'] or 'value'} by {panel['x'] or 'place'}"
+        named = isinstance(longest["x"][0], str)
+        what = panel["y"] or "value"
+        if panel["x"] or not named:
+            what += f" by {panel['x'] or 'x'}"
         if len(groups) > 1:
             what += f", {' and '.join(dict.fromkeys(head for head, _ in group))}"
         caption = ": ".join([*([", ".join(where)] if where else []), what])
         tables.append(
             {
                 "caption": caption.replace("panel", "Panel", 1) if panel["in_all"] > 1 else caption,
-                "x": panel["x"] or "place",
+                "x": panel["x"] or ("case" if named else "x"),
                 "places": longest["x"],
                 "columns": columns,
                 "log": panel["log"],
