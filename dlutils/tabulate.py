@@ -14,6 +14,10 @@ def show_with_figures():
     """Let this kernel show the numbers of each figure, under a type of their own, beside its picture.
 
     A notebook's front end shows a picture as before: it does not know the type. tools/tables.py does.
+
+    Returns
+    -------
+    None
     """
     from IPython import get_ipython
     from IPython.core.formatters import JSONFormatter

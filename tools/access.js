@@ -91,7 +91,9 @@ globalThis.access = {
   at() {
     const element = document.activeElement, had = access.has;
     access.has = element;
-    const { left, right, top, bottom, width, height } = element.getBoundingClientRect();
+    // Of a link that is stretched over a card, the card is what one sees.
+    const card = element.matches(".sd-stretched-link") && element.offsetParent;
+    const { left, right, top, bottom, width, height } = (card || element).getBoundingClientRect();
     return {
       on: element !== document.body && element !== document.documentElement,
       number: element.dataset.stop,

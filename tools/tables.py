@@ -104,7 +104,7 @@ def also_in(panels):
             where[sentence].append(str(panel["number"]))
     if panels[0]["in_all"] == 1:
         return [" ".join(where)] if where else []
-    return [f"Panel{'s' if len(of) > 1 else ''} {' and '.join(of)}: {sentence}" for sentence, of in where.items()]
+    return [f"Panel{'s' if len(of) > 1 else ''} {', '.join(of)}: {sentence}" for sentence, of in where.items()]
 
 
 def heads(panel):
