@@ -12,7 +12,7 @@ endif
 unexport MPLBACKEND  # of the shell: with Agg, say, JupyterLab would show no figures
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab edit student grade strip look lock bench clean
+.PHONY: help book test lab edit student grade strip look access lock bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -57,6 +57,11 @@ look: $(READY)  ## open every built page in a browser, and work the live figures
 	$(BIN)/python -m tools.look
 	$(BIN)/python -m tools.live
 	$(BIN)/python -m tools.find
+
+access: $(READY)  ## open every built page in Chromium and Firefox: narrow, enlarged, by keyboard, without motion
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
+	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_access.py
+	$(BIN)/python -m tools.access
 
 bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py

@@ -339,8 +339,10 @@ def plot_fits(x, fits, points=None, *, ax=None):
     ax = _axes(ax)
     if points is not None:
         ax.plot(*points, "+", color="C0", alpha=0.3 if len(points[0]) > 100 else 1, markersize=4)
-    for darkness, fit in zip(np.linspace(0.1, 1, len(fits)) if len(fits) > 1 else [1], fits, strict=True):
-        ax.plot(x, fit, color="black", alpha=darkness, linewidth=1.5)
+    shades = np.linspace(0.1, 1, len(fits)) if len(fits) > 1 else [1]
+    for number, (darkness, fit) in enumerate(zip(shades, fits, strict=True), 1):
+        hidden = f"_fit {number} of {len(fits)}"  # from the legend; the table of the figure's numbers says it
+        ax.plot(x, fit, color="black", alpha=darkness, linewidth=1.5, label=hidden)
     ax.set(xlabel="x", ylabel="y")
     return ax
 
@@ -409,7 +411,10 @@ def animate(draw, frames, *, alt, labels=None, interval=0.2, figsize=None):
     if not 0 < interval < math.inf:
         raise ValueError(f"interval must be a number of seconds above 0, got {interval}")
 
-    pictures = [_picture(draw, frame, figsize) for frame in frames]
+    pictures = []
+    for frame in frames:
+        figure = _drawn(draw, frame, figsize)
+        pictures.append(_on_paper(figure))
     if len(sizes := {picture.size for picture in pictures}) > 1:
         raise ValueError(f"draw must leave the figure's size as it is, got frames of {sorted(sizes)} pixels")
     *earlier, last = pictures
@@ -425,12 +430,13 @@ def animate(draw, frames, *, alt, labels=None, interval=0.2, figsize=None):
             f"frames must fit into {_PLAYER_BYTES:,} bytes of HTML, got {len(frames)} that take {size:,}; "
             "draw fewer of them, or a smaller figsize"
         )
-    return _Player({"text/html": text, "image/png": _encoded(last, "PNG"), "text/plain": alt})
+    return _Player({"text/html": text, "image/png": _encoded(last, "PNG"), "text/plain": alt}, figure)
 
 
 class _Player:
-    def __init__(self, bundle):
+    def __init__(self, bundle, last=None):
         self._bundle = bundle
+        self.last = last  # the figure of an animation's last frame
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return dict(self._bundle)
@@ -442,8 +448,8 @@ def _listed(name, values):
     return list(values)
 
 
-def _picture(draw, frame, figsize):
-    """The frame on white paper. Its figure is unknown to pyplot, which therefore has nothing to show or to close."""
+def _drawn(draw, frame, figsize):
+    """The figure of a frame, which is unknown to pyplot; that has therefore nothing to show or to close."""
     try:
         figure = Figure(figsize=figsize)
     except (TypeError, ValueError) as error:
@@ -452,7 +458,7 @@ def _picture(draw, frame, figsize):
         raise ValueError(f"figsize must be positive, got {figsize!r}")
     FigureCanvasAgg(figure)
     draw(figure.add_subplot(), frame)
-    return _on_paper(figure)
+    return figure
 
 
 def _on_paper(figure):

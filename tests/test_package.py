@@ -11,11 +11,12 @@ import dlutils.data
 import dlutils.live
 import dlutils.plotting
 import dlutils.provenance
+import dlutils.tabulate
 import dlutils.training
 
 import pytest
 
-MODULES = (dlutils.data, dlutils.live, dlutils.plotting, dlutils.training, dlutils.provenance)
+MODULES = (dlutils.data, dlutils.live, dlutils.plotting, dlutils.tabulate, dlutils.training, dlutils.provenance)
 
 
 def loaded_by(statement):
@@ -34,6 +35,7 @@ def test_importing_the_package_loads_nothing_heavy():
         ("dlutils.data", {"tensorflow", "keras", "matplotlib", "dlutils.plotting", "sklearn", "pooch"}),
         ("dlutils.plotting", {"tensorflow", "keras", "dlutils.data"}),
         ("dlutils.live", {"tensorflow", "keras", "dlutils.data", "scipy", "skimage"}),
+        ("dlutils.tabulate", {"tensorflow", "keras", "matplotlib", "dlutils.plotting"}),
         ("tools.book", {"tensorflow", "keras", "dlutils"}),
         ("tools.strip", {"tensorflow", "keras", "dlutils"}),
     ],

@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, finish, notebooks, terms
+from tools import exercises, finish, notebooks, tables, terms
 from tools.notebooks import BUILD, ROOT
 
 import nbformat
@@ -89,6 +89,7 @@ async def execute(paths, settings, jobs):
             notebook, provenance, seconds = await notebooks.run(
                 path,
                 timeout=settings["timeout"],
+                prologue=settings.get("prologue"),
                 epilogue=settings["provenance"],
                 on_cell=lambda done, cells: progress.show(path.stem, f"cell {done} of {cells}"),
             )
@@ -316,7 +317,9 @@ def stage(results, solutions=True):
         terms.link(chapters.values(), folder / GLOSSARY)
     for path, notebook in chapters.items():
         move_states(notebook, folder / "book" / "assets")
-        notebooks.write(page_of(notebook, path.stem, solutions), folder / path.relative_to(ROOT))
+        page, place = page_of(notebook, path.stem, solutions), path.relative_to(ROOT)
+        tables.unfold(page, folder / "book" / "assets", "../" * (len(place.parts) - 1) + "_static/")
+        notebooks.write(page, folder / place)
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     if not config["repository"]["url"] or not solutions:  # buttons would lead nowhere, or to the solutions
         for key in ("repository", "launch_buttons"):
@@ -355,7 +358,9 @@ def strings(node):
 def answers_in(site, secret):
     """The lines of ``secret`` that a reader of ``site`` could find, each with the file that holds it."""
     found = []
-    for path in sorted(path for path in site.rglob("*") if path.suffix in (".html", ".ipynb", ".js", ".md", ".txt")):
+    for path in sorted(
+        path for path in site.rglob("*") if path.suffix in (".csv", ".html", ".ipynb", ".js", ".md", ".txt")
+    ):
         text = path.read_text("utf-8")
         if path.suffix == ".html":
             text = html.unescape(re.sub(r"<[^>]*>", "", text))

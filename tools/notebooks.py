@@ -153,10 +153,11 @@ def variant(path, notebook, name):
         copy.unlink(missing_ok=True)
 
 
-async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None):
+async def run(path, *, timeout, prologue=None, epilogue=None, on_cell=lambda done, cells: None):
     """Run the notebook at ``path`` from top to bottom in a fresh kernel, in its own folder.
 
-    ``epilogue`` is source that runs in the kernel at the end; it leaves no trace but what it prints.
+    ``prologue`` is a line of source that runs in the kernel before the first cell. ``epilogue`` is source that runs in
+    it at the end; it leaves no trace but what it prints.
 
     Returns
     -------
@@ -177,7 +178,7 @@ async def run(path, *, timeout, epilogue=None, on_cell=lambda done, cells: None)
         notebook,
         timeout=timeout,
         record_timing=False,
-        extra_arguments=["--log-level=ERROR"],
+        extra_arguments=["--log-level=ERROR", *([f"--IPKernelApp.exec_lines={prologue}"] if prologue else [])],
         kernel_name="python3",  # this environment's, whatever the notebook was last opened with
         resources={"metadata": {"path": str(path.parent)}},
         on_notebook_start=lambda notebook: _leave_interrupts_to_python(),

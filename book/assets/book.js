@@ -14,18 +14,19 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 // MathJax's menu, which is turned off in _config.yml, made a tab stop of every formula. One that is too wide for the
-// window scrolls, and must be one, or it cannot be read to its end by keyboard.
+// window scrolls, and must be one, or it cannot be read to its end by keyboard. So must a figure's table of numbers.
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   const watch = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       const scrolls = target.scrollWidth > target.clientWidth;
-      for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Formula, scrolls sideways"]]) {
+      const label = `${target.matches(".dl-table") ? "Table" : "Formula"}, scrolls sideways`;
+      for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", label]]) {
         scrolls ? target.setAttribute(name, value) : target.removeAttribute(name);
       }
     }
   });
-  document.querySelectorAll('mjx-container[display="true"]').forEach((formula) => watch.observe(formula));
+  document.querySelectorAll('mjx-container[display="true"], .dl-table').forEach((formula) => watch.observe(formula));
 });
 
 // The dark theme is light on dark, and browsers leave the dark out when they print.
