@@ -220,13 +220,44 @@ def test_the_distance_is_in_standard_deviations_of_the_margin():
     assert (row["runs"], row["worst"]) == (5, 103)
 
 
+def test_what_differs_widely_is_measured_by_its_logarithm():
+    losses = [0.0001, 0.001, 0.01, 0.1, 0.6]
+    (row,) = margins.distances(runs_with(*losses))
+    ratios = np.log(0.5 / np.array(losses))
+    assert row["distance"] == pytest.approx(np.mean(ratios) / np.std(ratios, ddof=1))
+    assert row["least"] == pytest.approx(-0.1), "what failed is on the other side on either scale"
+
+
+def test_of_what_is_to_be_equal_the_share_that_is_left_of_the_tolerance_counts():
+    runs = runs_with(*range(5))
+    for run, room, apart in zip(runs, (1, 10, 100, 1000, 1), (0.1, 2, 20, 100, 0.15), strict=True):
+        (entry,) = run["chapters"]["chapter"]["compared"].values()
+        entry |= {"kind": "close", "room": room, "margin": room - apart}
+    (row,) = margins.distances(runs)
+    left = [0.9, 0.8, 0.8, 0.9, 0.85]
+    assert row["distance"] == pytest.approx(np.mean(left) / np.std(left, ddof=1))
+
+
 def test_what_is_too_near_is_counted_and_what_is_far_is_listed_apart():
-    near, wrong = margins.report(runs_with(0.1, 0.3, 0.2, 0.4, 0.15), 10)
-    assert wrong == 1
-    assert "| 2.2 | chapter | id | `loss < 0.5` | low |" in near
+    near, wrong = margins.report(runs_with(0.2, 0.3, 0.2, 0.4, 0.15), 10)
+    assert wrong == 0, "it did not fail"
+    assert "1 are nearer than 4 standard deviations" in near
+    assert "| 2.5 | chapter | id | `loss < 0.5` | low |" in near
     far, wrong = margins.report(runs_with(0.1, 0.101, 0.102, 0.099, 0.1), 10)
     assert wrong == 0
     assert "| 350.5 | chapter |" in far.split("## Bounds farther than 50")[1]
+
+
+def test_an_assert_that_failed_and_a_chapter_that_ended_early_are_told():
+    runs = runs_with(0.1, 0.6)
+    runs[1]["chapters"]["chapter"]["failed"] = [
+        {"cell": "id", "text": "loss < 0.5", "message": "low", "why": "is false"}
+    ]
+    runs[0]["chapters"]["chapter"]["error"] = "cell 3 raised\nOverflowError"
+    text, wrong = margins.report(runs, 10)
+    assert wrong == 2
+    assert "| chapter | 102 | low | `loss < 0.5` | is false |" in text
+    assert "| chapter | 101 | ended early |" in text
 
 
 def test_what_is_the_same_with_every_seed_has_no_distance_and_few_runs_tell_none():

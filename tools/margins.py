@@ -3,9 +3,13 @@
     python -m tools.margins [NOTEBOOK ...] [--seeds 101 118 ... | --new N] [--keep FOLDER] [--runs FOLDER]
 
 Every comparison on which an assert rests has a margin in each run: how far it is from the bound at which the assert
-fails. Its distance is the mean of its margins over the runs in units of their standard deviation. What is nearer than
-four fails by chance now and then: it is mended, by a claim that holds, or by a bound that the claim does not need so
-near. A bound farther than fifty says next to nothing: it is tightened, if other processors and the stand-in data allow.
+fails. Its distance is the mean of its margins over the runs in units of their standard deviation. Positive numbers that
+differ more than threefold from run to run are compared by the logarithm of their ratio, and what is to be equal by the
+share of its tolerance that is left.
+
+What is nearer than four may fail by chance now and then: it is mended, by a claim that holds, or by a bound that the
+claim does not need so near; unless it holds by construction, as what is sorted or drawn from a range. A bound farther
+than fifty says next to nothing: it is tightened, if other processors and the stand-in data allow.
 
 --new draws seeds from today's date, which nobody has tried; --keep writes each run to a folder, where a run that is
 already there is not repeated; --runs reads such a folder and runs nothing.
@@ -13,6 +17,7 @@ already there is not repeated; --runs reads such a folder and runs nothing.
 
 import argparse
 import datetime
+import math
 import statistics
 import sys
 from pathlib import Path
@@ -21,6 +26,7 @@ from tools import moved, notebooks
 
 NEAR, FAR = 4, 50
 STEP = 10  # between new seeds: some chapters also use the few numbers that follow theirs
+WIDE = 3  # times as large from one run to another: a number's logarithm scatters evenly then, and not the number itself
 FEWEST = 5  # runs below which a standard deviation says little
 
 
@@ -44,9 +50,8 @@ def distances(runs):
     rows = []
     for (chapter, key), entries in gathered.items():
         margins = [entry["margin"] for _, entry in entries]
-        mean, spread = statistics.fmean(margins), statistics.stdev(margins) if len(margins) > 1 else 0.0
-        sides = [number for _, entry in entries for side in ("left", "right") for number in moved.flat(entry[side])]
-        scale = max(abs(number) for number in sides)
+        on_scale, scale = scaled([entry for _, entry in entries])
+        mean, spread = statistics.fmean(on_scale), statistics.stdev(on_scale) if len(on_scale) > 1 else 0.0
         same = spread <= moved.NOTICED * max(scale, abs(mean))
         first = entries[0][1]
         rows.append(
@@ -68,6 +73,20 @@ def distances(runs):
     return rows
 
 
+def scaled(entries):
+    """The margins of one comparison in several runs, on the scale on which they scatter, and their numbers' size."""
+    margins = [entry["margin"] for entry in entries]
+    if all(entry["kind"] == "close" and entry.get("room") for entry in entries):
+        return [margin / entry["room"] for margin, entry in zip(margins, entries, strict=True)], 1.0
+    sides = [[entry["left"] for entry in entries], [entry["right"] for entry in entries]]
+    numbers = [number for side in sides for each in side for number in moved.flat(each)]
+    single = not any(isinstance(each, list) for side in sides for each in side)
+    if single and min(numbers) > 0 and any(max(side) > WIDE * min(side) for side in sides):
+        ratios = [abs(math.log(one / other)) for one, other in zip(*sides, strict=True)]
+        return [math.copysign(ratio, margin) for ratio, margin in zip(ratios, margins, strict=True)], 1.0
+    return margins, max(abs(number) for number in numbers)
+
+
 def nearest_of_each(rows):
     """Of comparisons that read the same in one cell, as those of a loop, only the nearest."""
     nearest = {}
@@ -79,7 +98,7 @@ def nearest_of_each(rows):
 
 
 def report(runs, most):
-    """What the runs say, in Markdown, and the number of comparisons that are too near or failed."""
+    """What the runs say, in Markdown, and how many asserts failed and chapters ended early."""
     rows = distances(runs)
     enough = [row for row in rows if row["runs"] >= FEWEST]
     moving = [row for row in enough if row["distance"] is not None]
@@ -130,12 +149,11 @@ def report(runs, most):
             for row in chosen
         ]
 
-    count = max(most, len(near))
-    parts.append(f"## The {min(count, len(nearest))} nearest")
-    parts.append(moved.table(head, lines(nearest[:count])))
+    parts.append(f"## The {min(most, len(nearest))} nearest")
+    parts.append(moved.table(head, lines(nearest[:most])))
     parts.append(f"## Bounds farther than {FAR}")
     parts.append(moved.table(head, lines(far)) if far else "None.")
-    return "\n\n".join(parts), len(near) + len(failed) + len(ended)
+    return "\n\n".join(parts), len(failed) + len(ended)
 
 
 def kept_in(folder):
@@ -147,7 +165,7 @@ def kept_in(folder):
 
 
 def main(arguments):
-    """Run the chapters with the seeds; return 1 if a check failed, or is too near to failing."""
+    """Run the chapters with the seeds; return 1 if a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tools.margins", description=__doc__.split("\n\n")[0])
     parser.add_argument("notebook", type=Path, nargs="*", help="all chapters, if none is named")
     seeds = parser.add_mutually_exclusive_group()
@@ -155,7 +173,7 @@ def main(arguments):
     seeds.add_argument("--new", type=int, metavar="N", help="N seeds of today's date")
     seeds.add_argument("--runs", type=Path, metavar="FOLDER", help="read what --keep left there; run nothing")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write each run there, once")
-    parser.add_argument("--most", type=int, default=10, help="how many of the nearest to print at least")
+    parser.add_argument("--most", type=int, default=10, help="how many of the nearest to print")
     options = parser.parse_args(arguments)
     if options.new is not None and options.new < 1:
         parser.error(f"--new must be at least 1, got {options.new}")

@@ -52,8 +52,10 @@ def numbers_of(path, timeout, seed=None):
     with tempfile.TemporaryDirectory() as folder:
         kept, listed = Path(folder, "numbers"), Path(folder, "sites")
         listed.write_text(json.dumps(sites), "utf-8")
-        start = f"import json, sys; sys.path.append({os.fspath(notebooks.ROOT)!r})\n"
-        start += f"from tools import recorder as {recorder.NAME}\n"
+        start = "import importlib.util, json\n"  # by its path: a reader's environment may have a package called tools
+        start += f"{recorder.NAME} = importlib.util.spec_from_file_location('recorder', {recorder.__file__!r})\n"
+        start += f"{recorder.NAME} = importlib.util.module_from_spec({recorder.NAME})\n"
+        start += f"{recorder.NAME}.__spec__.loader.exec_module({recorder.NAME})\n"
         start += f"{recorder.NAME}.begin({os.fspath(kept)!r}, json.load(open({os.fspath(listed)!r}, encoding='utf-8')))"
         notebook.cells.insert(0, nbformat.v4.new_code_cell(start))
         error, seconds, findings = None, None, []
