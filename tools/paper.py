@@ -2,10 +2,10 @@
 
     python -m tools.paper pdf|epub [--solutions 0]
 
-Chapters run as for the site (tools/book.py). The pages are then brought into the form that paper needs (tools/sheets.py)
-and built once by Sphinx, for both. A browser sets the formulas: for the EPUB as MathML, and for the PDF it also prints,
-twice, because only then the table of contents knows the pages. A finished file replaces the old one only when it is
-whole and was found in order.
+Chapters run as for the site (tools/book.py). The pages are then brought into the form that paper needs
+(tools/sheets.py) and built once by Sphinx, for both. A browser sets the formulas: for the EPUB as MathML, and for the
+PDF it also prints, twice, because only then the table of contents knows the pages. A finished file replaces the old
+one only when it is whole and was found in order. Beside the PDF of the book stands one of each chapter.
 """
 
 import argparse
@@ -27,12 +27,13 @@ import time
 import uuid
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from tools import book, look, notebooks, sheets
 from tools.notebooks import BUILD, ROOT
 
-import pypdf
+import pikepdf
 import yaml
 from bs4 import BeautifulSoup
 
@@ -44,8 +45,8 @@ COVER = {"width": 1200, "height": 1600}
 TEX = re.compile(r"\\[(\[]|\\begin\{|\\(?:frac|text|sum|hat|mathbb|alpha|cdot)\b")
 LICENCE = "Text under CC BY 4.0, code under the MIT licence."
 INSTALL = (
-    "A browser sets the formulas and prints. Install its driver by: python -m pip install -e '.[look]', and Chromium or "
-    "Google Chrome, or the one that comes with the driver: python -m playwright install chromium"
+    "A browser sets the formulas and prints. Install what drives it: python -m pip install -e '.[look]'\n"
+    "and Chromium or Google Chrome, or the Chromium that comes with the driver: python -m playwright install chromium"
 )
 
 
@@ -174,6 +175,8 @@ def page_of(body, name, part=None):
     headings = []
     for heading in body.find_all(re.compile("^h[1-6]$")):
         section = heading.find_parent("section")
+        if heading.select_one(".math"):  # bookmarks and tables of contents hold text alone
+            raise notebooks.ChapterError(f"{name}: a heading holds a formula: {heading.get_text()!r}")
         headings.append((int(heading.name[1]), section["id"], " ".join(heading.get_text().split())))
     return Page(name, body, part, headings)
 
@@ -216,24 +219,67 @@ def mathjax():
     return Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
 
 
-def mathml(page, formulas):
-    """MathML for each of ``formulas``, (TeX, whether it is displayed), by the book's MathJax in the browser's ``page``."""
-    page.set_content("<script>MathJax = { startup: { typeset: false } }</script>")
-    page.add_script_tag(path=mathjax() / "tex-chtml.js")
+@dataclasses.dataclass(frozen=True)
+class Formula:
+    """What a formula is in a book: MathML, and words for who hears it."""
+
+    mathml: str
+    words: str
+
+
+# MathML Core knows letters with a double stroke by their own code points alone.
+_DOUBLE = re.compile(r'<mi mathvariant="double-struck">([A-Z])</mi>')
+_STRUCK = {"C": "ℂ", "E": "𝔼", "N": "ℕ", "P": "ℙ", "Q": "ℚ", "R": "ℝ", "Z": "ℤ"}
+MATHJAX = {"startup": {"typeset": False}, "options": {"enableMenu": False, "renderActions": {"assistiveMml": []}}}
+
+
+def set_formulas(page, wanted):
+    """A Formula for each of ``wanted``, (TeX, whether it is displayed), by the book's MathJax in a browser."""
+    page.set_content(f"<script>MathJax = {json.dumps(MATHJAX | {'loader': {'load': ['a11y/sre']}})}</script>")
+    page.add_script_tag(path=mathjax() / "tex-chtml-full-speech.js")
     made = page.evaluate(
         """async (formulas) => {
             await MathJax.startup.promise;
-            const made = [];
-            for (const [tex, display] of formulas) made.push(await MathJax.tex2mmlPromise(tex, { display }));
+            const speech = MathJax._.a11y.sre.Sre, made = [];
+            await speech.setupEngine({ locale: "en", domain: "clearspeak", speech: "shallow" });
+            for (const [tex, display] of formulas) {
+                const mathml = await MathJax.tex2mmlPromise(tex, { display });
+                made.push([mathml, speech.toSpeech(mathml)]);
+            }
             return made;
         }""",
-        [list(formula) for formula in formulas],
+        [list(formula) for formula in wanted],
     )
-    for (tex, _), answer in zip(formulas, made, strict=True):
-        if "<merror" in answer:
+    for (tex, _), (mathml, _) in zip(wanted, made, strict=True):
+        if "<merror" in mathml:
             raise notebooks.ChapterError(f"MathJax does not understand {tex!r}")
-    plain = (re.sub(r' data-[\w-]+="[^"]*"', "", re.sub(r">\s+<", "><", answer)) for answer in made)
-    return dict(zip(formulas, plain, strict=True))
+    made = [(mathml, words.replace("raised to the down tack power", "transposed")) for mathml, words in made]
+    return {
+        formula: Formula(plain_mathml(mathml, words), words)
+        for formula, (mathml, words) in zip(wanted, made, strict=True)
+    }
+
+
+def formulas_of(pages, built, chromium):
+    """A Formula for each that ``pages`` hold; they are kept with the pages that Sphinx ``built``."""
+    kept, wanted = built / "formulas.json", sorted({(tex, display) for _, _, tex, display in formulas(pages)})
+    if kept.is_file():
+        return {(tex, display): Formula(*made) for tex, display, *made in json.loads(kept.read_text("utf-8"))}
+    print(f"formulas: setting {len(wanted)}", flush=True)
+    page = chromium.new_page()
+    page.set_default_timeout(600_000)
+    rendered = set_formulas(page, wanted)
+    page.close()
+    rows = [[*formula, made.mathml, made.words] for formula, made in rendered.items()]
+    save(kept, json.dumps(rows, ensure_ascii=False).encode())
+    return rendered
+
+
+def plain_mathml(mathml, words):
+    """``mathml`` as MathJax writes it, brought to what e-readers know, with ``words`` for who hears it."""
+    mathml = re.sub(r' data-[\w-]+="[^"]*"', "", re.sub(r">\s+<", "><", mathml))
+    mathml = _DOUBLE.sub(lambda match: f"<mi>{_STRUCK[match[1]]}</mi>", mathml)
+    return mathml.replace("<math ", f"<math alttext={quoteattr(words)} ", 1)
 
 
 # EPUB
@@ -277,12 +323,16 @@ ACCESSIBILITY = [
     ("accessModeSufficient", "textual"),
     ("accessModeSufficient", "textual,visual"),
     ("accessibilityFeature", "alternativeText"),
+    ("accessibilityFeature", "describedMath"),
     ("accessibilityFeature", "MathML"),
     ("accessibilityFeature", "readingOrder"),
     ("accessibilityFeature", "structuralNavigation"),
     ("accessibilityFeature", "tableOfContents"),
     ("accessibilityHazard", "none"),
-    ("accessibilitySummary", "All figures have alternative texts, and all formulas are MathML."),
+    (
+        "accessibilitySummary",
+        "All figures have alternative texts. All formulas are MathML and have words as their alternative text.",
+    ),
 ]
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 
@@ -320,24 +370,24 @@ def navigation(pages):
     return xhtml("Contents", f'<nav epub:type="toc"><h1>Contents</h1>\n<ol>{items}</ol></nav>\n{landmarks}')
 
 
-def about(title, solutions):
+def facts_of(solutions):
     """The title of this edition, the authors and the rights, as the book's configuration has them."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     return {
         "title": config["title"] + ("" if solutions else " (without solutions)"),
         "author": config["author"],
         "rights": f"© {config['copyright']} {config['author']}. {LICENCE}",
-    } | ({"title": title} if title else {})
+    }
 
 
-def write_epub(path, pages, images, cover, rendered, facts, now):
+def write_epub(path, pages, images, cover, css, rendered, facts, now):
     """Write the EPUB whole or not at all.
 
-    ``images`` is the folder of the pictures that the pages name, ``cover`` a PNG, ``rendered`` the MathML of each
-    formula, ``facts`` a dict of title, author and rights, and ``now`` a time.
+    ``images`` is the folder of the pictures that the pages name, ``cover`` a PNG, ``css`` the style, ``rendered`` a
+    Formula for each that they hold, ``facts`` a dict of title, author and rights, and ``now`` a time.
     """
     for element, number, tex, display in list(formulas(pages)):
-        made = BeautifulSoup(rendered[tex, display], "html.parser")
+        made = BeautifulSoup(rendered[tex, display].mathml, "html.parser")
         element.clear()
         if number is not None:
             element.append(number)
@@ -352,11 +402,11 @@ def write_epub(path, pages, images, cover, rendered, facts, now):
         files[f"{page.name}.xhtml"] = xhtml(page.headings[0][2], f'<main epub:type="bodymatter">{text}</main>').encode()
     title = f'<section class="title" epub:type="titlepage"><h1>{html.escape(facts["title"])}</h1>'
     title += f"<p>{html.escape(facts['author'])}</p><p>{html.escape(facts['rights'])}</p></section>"
-    picture = f'<section epub:type="cover"><img src="front.png" alt={quoteattr("Cover: " + facts["title"])}/></section>'
+    picture = f'<section epub:type="cover"><img src="front.png" alt={quoteattr(facts["title"])}/></section>'
     files["cover.xhtml"] = xhtml("Cover", picture, ' class="cover"').encode()
     files["title.xhtml"] = xhtml(facts["title"], title).encode()
     files["nav.xhtml"] = navigation(pages).encode()
-    files["style.css"] = CSS.read_bytes()
+    files["style.css"] = css.encode()
     pictures = {f"images/{name}": (images / name).read_bytes() for name in sorted(used)}
     spine = ["cover", "title", "nav", *(page.name for page in pages)]
     items = ['<item id="cover-image" href="front.png" media-type="image/png" properties="cover-image"/>']
@@ -379,44 +429,46 @@ def write_epub(path, pages, images, cover, rendered, facts, now):
         spine="\n".join(f'<itemref idref="{name}"/>' for name in spine),
     )
     files |= {"package.opf": package.encode(), "front.png": cover} | pictures
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("mimetype", "application/epub+zip", zipfile.ZIP_STORED)  # first, and not compressed
-            archive.writestr("META-INF/container.xml", CONTAINER)
-            for name, content in files.items():
-                archive.writestr(f"EPUB/{name}", content)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    for name, content in files.items():
+        if name.endswith((".xhtml", ".opf")):
+            try:
+                ElementTree.fromstring(content)
+            except ElementTree.ParseError as error:
+                raise notebooks.ChapterError(f"{name} is not XML: {error}") from None
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/epub+zip", zipfile.ZIP_STORED)  # first, and not compressed
+        archive.writestr("META-INF/container.xml", CONTAINER)
+        for name, content in files.items():
+            archive.writestr(f"EPUB/{name}", content)
+    save(path, data.getvalue())
 
 
-def title_page(facts, solutions, heading="h1"):
+def title_page(facts):
     """The first page of the PDF, and the cover of the EPUB."""
     picture = base64.b64encode((ROOT / "book" / "figures" / "cover.png").read_bytes()).decode()
     title, _, edition = facts["title"].partition(" (")
     edition = f"<p class='edition'>Edition {edition.rstrip(')')}</p>" if edition else ""
     return (
-        f"<section class='title-page'><{heading}>{html.escape(title)}</{heading}>{edition}"
-        f"<p class='under'>A book that runs</p><img alt='Twelve handwritten digits with a network’s answers, and the "
-        f"losses of its training' src='data:image/png;base64,{picture}'/><p class='by'>{html.escape(facts['author'])}</p>"
+        f"<section class='title-page'><h1>{html.escape(title)}</h1>{edition}<p class='under'>A book that runs</p>"
+        "<img alt='Handwritten digits with a network’s answers, and the losses of its training' "
+        f"src='data:image/png;base64,{picture}'><p class='by'>{html.escape(facts['author'])}</p>"
         f"<p class='rights'>{html.escape(facts['rights'])}</p></section>"
     )
 
 
 def epub(path, built, solutions):
     """Make the EPUB of the pages that Sphinx ``built``."""
-    facts, pages = about(None, solutions), read(built)
-    wanted = sorted({(tex, display) for _, _, tex, display in formulas(pages)})
+    facts, pages = facts_of(solutions), read(built)
     with browser() as chromium:
-        print(f"formulas: {len(wanted)}, as MathML", flush=True)
+        rendered = formulas_of(pages, built, chromium)
         page = chromium.new_page(viewport=COVER)
-        rendered = mathml(page, wanted)
-        page.set_content(f"<style>{CSS.read_text('utf-8')}</style><body class='cover'>{title_page(facts, solutions)}")
+        page.set_content(f"<style>{styles(built)}</style><body class='front'>{title_page(facts)}")
         cover = page.screenshot()
+    print("epub: packing", flush=True)
     now = datetime.datetime.now(datetime.UTC)
-    write_epub(path, pages, built / "_images", cover, rendered, facts, now)
+    look_of_it = CSS.read_text("utf-8") + colours(built)
+    write_epub(path, pages, built / "_images", cover, look_of_it, rendered, facts, now)
 
 
 # PDF
@@ -453,35 +505,54 @@ def contents(pages):
     return f"<nav class='contents' aria-labelledby='contents'><h1 id='contents'>Contents</h1>{''.join(lines)}</nav>"
 
 
-def document(pages, facts, solutions, images):
+def document(pages, facts, rendered, built):
     """The whole book as one page of HTML, whose ids are those that ``joined`` gives."""
+    for element, number, tex, display in list(formulas(pages)):
+        made = element.find_all(string=True)
+        for node in made:
+            if number is None or number not in node.parents:
+                node.extract()
+        words = quoteattr(rendered[tex, display].words)
+        source = html.escape(f"\\[{tex}\\]" if display else f"\\({tex}\\)")
+        inner = f"<span class='formula' role='img' aria-label={words}>{source}</span>"
+        element.append(BeautifulSoup(inner, "html.parser"))
     joined(pages)
     for page in pages:
+        for element in page.body.find_all(
+            ["figure", "figcaption"]
+        ):  # a tagged figure would need words besides its picture's
+            element["class"] = [*element.get("class", []), element.name]
+            element.name = "div"
         for image in page.body.find_all("img"):
-            image["src"] = (images / Path(image["src"]).name).as_uri()
+            image["src"] = (built / "_images" / Path(image["src"]).name).as_uri()
         for link in page.body.select(".elsewhere a[href], p > a[href$='-quiz']"):
             link.insert_after(
                 BeautifulSoup(f"<span class='on-page' data-to='{link['href'][1:]}'></span>", "html.parser")
             )
+    sheet = {page.name: "p-" + re.sub("[^a-z]", "-", page.name) for page in pages}  # what CSS calls it
     running = "".join(
-        f"@page {'p-' + re.sub('[^a-z]', '-', page.name)} {{ @top-left {{ content: {json.dumps(page.headings[0][2])} }} }}"
-        for page in pages
+        f"@page {sheet[page.name]} {{ @top-left {{ content: {json.dumps(page.headings[0][2])} }} }}" for page in pages
     )
     bodies = "".join(
-        f"<section class='page' id='{anchored(page.name)}' style='page: p-{re.sub('[^a-z]', '-', page.name)}'>"
+        f"<section class='page' id='{anchored(page.name)}' style='page: {sheet[page.name]}'>"
         f"{page.body.decode_contents(formatter='minimal')}</section>"
         for page in pages
     )
-    settings = {"startup": {"typeset": False}, "options": {"enableMenu": False, "renderActions": {"assistiveMml": []}}}
+    script = (mathjax() / "tex-chtml.js").as_uri()
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(facts['title'])}</title>"
-        f"<meta name='author' content={quoteattr(facts['author'])}><style>{styles()}{running}</style>"
-        f"<script>MathJax = {json.dumps(settings)}</script><script src='{(mathjax() / 'tex-chtml.js').as_uri()}'></script>"
-        f"<body class='paper'>{title_page(facts, solutions)}{contents(pages)}<main>{bodies}</main></body></html>"
+        f"<style>{styles(built)}{PRINT.read_text('utf-8')}{running}</style>"
+        f"<script>MathJax = {json.dumps(MATHJAX)}</script><script src='{script}'></script>"
+        f"<body>{title_page(facts)}{contents(pages)}<main>{bodies}</main></body></html>"
     )
 
 
-def styles():
+def colours(built):
+    """Those of code, as Sphinx took them from Pygments."""
+    return (built / "_static" / "pygments.css").read_text("utf-8")
+
+
+def styles(built):
     """The look of the book on paper, with the fonts that no system lacks because matplotlib brings them."""
     import matplotlib
 
@@ -496,14 +567,14 @@ def styles():
             ("DejaVu Sans Mono", "DejaVuSansMono-Oblique", "normal", "italic"),
         )
     )
-    return faces + CSS.read_text("utf-8") + PRINT.read_text("utf-8")
+    return faces + CSS.read_text("utf-8") + colours(built)
 
 
 def places(data):
     """On which page of a PDF each of its named places stands, from 1."""
-    reader = pypdf.PdfReader(io.BytesIO(data))
-    numbers = {page.indirect_reference.idnum: number for number, page in enumerate(reader.pages, 1)}
-    return {name.removeprefix("/"): numbers[place.page.idnum] for name, place in reader.named_destinations.items()}
+    with pikepdf.open(io.BytesIO(data)) as made:
+        numbers = {page.objgen: number for number, page in enumerate(made.pages, 1)}
+        return {name[1:]: numbers[place[0].objgen] for name, place in made.Root.get("/Dests", {}).items()}
 
 
 FILL = """(places) => {
@@ -524,58 +595,156 @@ ALONE = """(id) => {
     for (const link of shown.querySelectorAll('a[href^="#"]')) {
         if (!shown.querySelector("#" + CSS.escape(link.hash.slice(1)))) link.removeAttribute("href");
     }
-    document.title = shown.querySelector("h1").textContent;
+    return document.title = shown.querySelector("h1").textContent.trim();
 }"""
 
 
-def printed(page):
-    return page.pdf(tagged=True, outline=True, prefer_css_page_size=True, print_background=True)
+SET = """async () => {
+    await MathJax.startup.promise;
+    await MathJax.typesetPromise([...document.querySelectorAll(".formula")]);
+    await document.fonts.ready;
+    await Promise.all([...document.images].map((image) => image.decode()));
+    return [".formula", "mjx-container", "mjx-merror"].map((kind) => document.querySelectorAll(kind).length);
+}"""
+
+
+def printed(page, tagged=True):
+    return page.pdf(tagged=tagged, outline=tagged, prefer_css_page_size=True, print_background=True)
 
 
 def numbered(page):
-    """Print ``page`` and fill in on which pages what it refers to stands, until the numbers are right."""
-    known = {}
-    for turn in range(1, 5):
-        data = printed(page)
-        found = places(data)
-        if found == known:
-            return data
-        print(f"printed, {'to find the pages' if turn == 1 else 'with their numbers'}", flush=True)
-        if missing := page.evaluate(FILL, found):
-            raise notebooks.ChapterError(f"The PDF has no place for {', '.join(missing[:5])}")
-        known = found
-    raise notebooks.ChapterError("The numbers of the PDF's pages do not come to rest")
+    """Print ``page``, fill in on which pages what it refers to stands, and print it with that."""
+    found = places(printed(page, tagged=False))
+    print(f"pdf: {max(found.values())} pages, printing", flush=True)
+    if missing := page.evaluate(FILL, found):
+        raise notebooks.ChapterError(f"The PDF has no place for {', '.join(missing[:5])}")
+    data = printed(page)
+    if places(data) != found:
+        raise notebooks.ChapterError("The numbers in the PDF moved its pages")
+    return data
+
+
+def finished(data, title, author, headings):
+    """The PDF with its title, its author and bookmarks as ``headings`` are, half as large as Chromium writes it."""
+    out, told = io.BytesIO(), {"".join(heading.split()): heading for heading in headings}
+    with pikepdf.open(io.BytesIO(data)) as made:
+        with made.open_metadata(set_pikepdf_as_editor=False) as metadata:
+            metadata["dc:title"], metadata["dc:creator"], metadata["dc:language"] = title, [author], ["en"]
+        made.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+        made.docinfo["/Title"], made.docinfo["/Author"] = title, author
+        for item in made.objects:
+            if isinstance(item, pikepdf.Dictionary) and "/Title" in item and "/Parent" in item:
+                # Of a heading that takes two lines Chromium leaves out the space between them.
+                item["/Title"] = told.get("".join(str(item["/Title"]).split()), str(item["/Title"]))
+        made.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    return out.getvalue()
+
+
+def faults(data, headings):
+    """Yield what a PDF lacks that is to have bookmarks for ``headings``, in their order."""
+    with pikepdf.open(io.BytesIO(data)) as made:
+        if "/StructTreeRoot" not in made.Root or not made.Root.get("/MarkInfo", {}).get("/Marked", False):
+            yield "is not tagged"
+        if str(made.Root.get("/Lang", "")) != "en":
+            yield "does not say its language"
+        if not str(made.docinfo.get("/Title", "")):
+            yield "has no title"
+        titles = []
+        with made.open_outline() as outline:
+            items = list(outline.root)
+            while items:
+                item = items.pop(0)
+                titles.append(" ".join(item.title.split()))
+                items[:0] = item.children
+        for heading in headings:
+            if heading not in titles:
+                yield f"has no bookmark for {heading!r}"
+        mute = 0
+        for item in made.objects:
+            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure":
+                mute += not str(item.get("/Alt", "")).strip()
+        if mute:
+            yield f"has {mute} pictures or formulas without words for them"
 
 
 def pdf(path, built, solutions):
-    """Print the pages that Sphinx ``built``, as a book and each chapter alone."""
-    facts, pages = about(None, solutions), read(built)
-    source = built / "book.html"
-    source.write_text(document(pages, facts, solutions, built / "_images"), "utf-8")
+    """Print the pages that Sphinx ``built``, as one book and each chapter alone."""
+    facts, pages = facts_of(solutions), read(built)
+    chapters = [chapter.stem for chapter in notebooks.chapters()]
     with browser() as chromium:
+        source = built / "book.html"
+        source.write_text(document(pages, facts, formulas_of(pages, built, chromium), built), "utf-8")
         page = chromium.new_page(viewport=SHEET)
         page.set_default_timeout(600_000)
         page.goto(source.as_uri())
-        count = page.evaluate(
-            """async () => {
-                await MathJax.startup.promise;
-                await MathJax.typesetPromise([...document.querySelectorAll(".math")]);
-                await document.fonts.ready;
-                await Promise.all([...document.images].map((image) => image.decode()));
-                return document.querySelectorAll("mjx-container").length;
-            }"""
-        )
-        print(f"formulas: {count}", flush=True)
+        count, are_set, wrong = page.evaluate(SET)
+        if wrong or count != are_set:
+            raise notebooks.ChapterError(f"Of {count} formulas {are_set} could be set, {wrong} of them with errors")
         page.emulate_media(media="print")
-        seen = page.evaluate(look.PRINTED)
-        if seen["cut"]:
-            raise notebooks.ChapterError("\n".join(["The PDF would cut off", *dict.fromkeys(seen["cut"])]))
-        save(path, numbered(page))
+        if cut := page.evaluate(look.PRINTED)["cut"]:
+            raise notebooks.ChapterError("\n".join(["The PDF would cut off", *dict.fromkeys(cut)]))
+        headings = [text for sheet in pages for _, _, text in sheet.headings]
+        data = finished(numbered(page), facts["title"], facts["author"], headings)
+        if wrong := list(faults(data, headings)):
+            raise notebooks.ChapterError("\n".join(["The PDF", *wrong]))
+        save(path, data)
+        for sheet in (sheet for sheet in pages if sheet.name in chapters):
+            print(f"pdf: {sheet.name}", flush=True)
+            title = page.evaluate(ALONE, anchored(sheet.name))
+            save(beside(path, sheet.name, solutions), finished(printed(page), title, facts["author"], headings))
+
+
+def beside(path, name, solutions):
+    """Where the PDF of one chapter is."""
+    return path.with_name(f"{name}{'' if solutions else '-without-solutions'}.pdf")
 
 
 def save(path, data):
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(data)
-    os.replace(aside, path)
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def main(arguments):
+    """Make the PDF or the EPUB; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.paper", description=__doc__.split("\n\n")[0])
+    parser.add_argument("kind", choices=["pdf", "epub"])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="chapters run at the same time")
+    parser.add_argument("--solutions", choices=["0", "1"], default="1", help="0: an edition for students, without them")
+    options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {options.jobs}")
+    start, solutions = time.monotonic(), options.solutions == "1"
+    path = beside(BUILD / options.kind / "any", NAME, solutions).with_suffix(f".{options.kind}")
+    mark = path.with_name(f".{path.name}{STAMP}")
+    try:
+        with browser():  # it would be a pity to find out after the chapters have run that there is none
+            pass
+        chapters, secret = notebooks.chapters(), set()
+        for chapter in chapters:
+            secret |= book.secrets_of(chapter)
+        results, _ = asyncio.run(book.execute(chapters, notebooks.settings(), options.jobs))
+        built, stamp = build(stage(results, solutions), solutions, frozenset() if solutions else secret)
+        if path.is_file() and mark.is_file() and mark.read_text() == stamp:
+            print(f"{options.kind}: nothing changed")
+        else:
+            mark.unlink(missing_ok=True)
+            {"pdf": pdf, "epub": epub}[options.kind](path, built, solutions)
+            mark.write_text(stamp)
+    except (notebooks.ChapterError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
+        kept = f"; the last good one is still {path}" if path.exists() else ""
+        print(f"No new {options.kind.upper()} was made{kept}.", file=sys.stderr)
+        return 130 if interrupted else 1
+    print(f"{path.stat().st_size / 1e6:.1f} MB, {time.monotonic() - start:.0f} s in all. Open {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

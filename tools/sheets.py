@@ -28,10 +28,10 @@ GISTS = {
 }
 NOTE = """:::{{admonition}} On paper
 :class: on-paper
-This edition holds the whole book, to be read without a computer. The answers of each quiz{solutions} and the hints stand at the
-end of their chapter. Of an animation you see its last picture, of a figure that is there to be worked with, a picture of
-it; what else they show is told below them. Left away are the checks of what was said, and the code of cells that only
-draw: they stand on the site and in the notebooks.
+This edition holds the whole book, to be read without a computer. The answers of each quiz{solutions} and the hints
+stand at the end of their chapter. Of an animation you see its last picture, of a figure that is there to be worked
+with, a picture of it; what else they show is told below them. Left away are the checks of what was said, and the code
+of cells that only draw: they stand on the site and in the notebooks.
 :::"""
 
 
