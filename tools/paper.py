@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import datetime
 import html
+import importlib
 import importlib.util
 import io
 import json
@@ -33,7 +34,6 @@ from xml.sax.saxutils import quoteattr
 from tools import book, look, notebooks, sheets
 from tools.notebooks import BUILD, ROOT
 
-import pikepdf
 import yaml
 from bs4 import BeautifulSoup
 
@@ -42,7 +42,6 @@ CSS, PRINT = Path(__file__).with_name("paper.css"), Path(__file__).with_name("pa
 STAMP = ".built-from"
 SHEET = {"width": 612, "height": 952}  # A4 between the margins of paper-print.css, in CSS pixels
 COVER = {"width": 1200, "height": 1600}
-TEX = re.compile(r"\\[(\[]|\\begin\{|\\(?:frac|text|sum|hat|mathbb|alpha|cdot)\b")
 LICENCE = "Text under CC BY 4.0, code under the MIT licence."
 INSTALL = (
     "A browser sets the formulas and prints. Install what drives it: python -m pip install -e '.[look]'\n"
@@ -153,7 +152,7 @@ def page_of(body, name, part=None):
         raise notebooks.ChapterError(f"{name}: what can be opened must not go to paper: {element.get_text()[:60]!r}")
     for label in body.select(".sd-tab-label"):
         label.name = "p"
-        label.attrs = {"class": "tab"}
+        label.attrs = {"class": ["tab"]}
     for wrapper in body.select("p > div, p > p"):
         wrapper.parent.unwrap()
     for table in body.find_all("table"):
@@ -172,6 +171,8 @@ def page_of(body, name, part=None):
             element.attrs["class"] = kept
             if not kept:
                 del element.attrs["class"]
+    for term in body.select("a > .std-term"):
+        term.parent["class"] = ["term"]
     headings = []
     for heading in body.find_all(re.compile("^h[1-6]$")):
         section = heading.find_parent("section")
@@ -570,9 +571,17 @@ def styles(built):
     return faces + CSS.read_text("utf-8") + colours(built)
 
 
+def pikepdf():
+    """The library of this name, which the tests of what needs no browser do without."""
+    try:
+        return importlib.import_module("pikepdf")
+    except ImportError:
+        raise notebooks.ChapterError(INSTALL) from None
+
+
 def places(data):
     """On which page of a PDF each of its named places stands, from 1."""
-    with pikepdf.open(io.BytesIO(data)) as made:
+    with pikepdf().open(io.BytesIO(data)) as made:
         numbers = {page.objgen: number for number, page in enumerate(made.pages, 1)}
         return {name[1:]: numbers[place[0].objgen] for name, place in made.Root.get("/Dests", {}).items()}
 
@@ -589,7 +598,7 @@ FILL = """(places) => {
 # Of the whole book, show one page alone; links that would lead out of it lead nowhere.
 ALONE = """(id) => {
     for (const part of document.querySelectorAll("body > *, main > *")) {
-        part.hidden = part.tagName !== "MAIN" && part.id !== id;
+        part.style.display = part.tagName === "MAIN" || part.id === id ? "" : "none";
     }
     const shown = document.getElementById(id);
     for (const link of shown.querySelectorAll('a[href^="#"]')) {
@@ -626,23 +635,25 @@ def numbered(page):
 
 def finished(data, title, author, headings):
     """The PDF with its title, its author and bookmarks as ``headings`` are, half as large as Chromium writes it."""
+    library = pikepdf()
     out, told = io.BytesIO(), {"".join(heading.split()): heading for heading in headings}
-    with pikepdf.open(io.BytesIO(data)) as made:
+    with library.open(io.BytesIO(data)) as made:
         with made.open_metadata(set_pikepdf_as_editor=False) as metadata:
             metadata["dc:title"], metadata["dc:creator"], metadata["dc:language"] = title, [author], ["en"]
-        made.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+        made.Root.ViewerPreferences = library.Dictionary(DisplayDocTitle=True)
         made.docinfo["/Title"], made.docinfo["/Author"] = title, author
         for item in made.objects:
-            if isinstance(item, pikepdf.Dictionary) and "/Title" in item and "/Parent" in item:
+            if isinstance(item, library.Dictionary) and "/Title" in item and "/Parent" in item:
                 # Of a heading that takes two lines Chromium leaves out the space between them.
                 item["/Title"] = told.get("".join(str(item["/Title"]).split()), str(item["/Title"]))
-        made.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+        made.save(out, object_stream_mode=library.ObjectStreamMode.generate)
     return out.getvalue()
 
 
 def faults(data, headings):
     """Yield what a PDF lacks that is to have bookmarks for ``headings``, in their order."""
-    with pikepdf.open(io.BytesIO(data)) as made:
+    library = pikepdf()
+    with library.open(io.BytesIO(data)) as made:
         if "/StructTreeRoot" not in made.Root or not made.Root.get("/MarkInfo", {}).get("/Marked", False):
             yield "is not tagged"
         if str(made.Root.get("/Lang", "")) != "en":
@@ -661,37 +672,43 @@ def faults(data, headings):
                 yield f"has no bookmark for {heading!r}"
         mute = 0
         for item in made.objects:
-            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure":
+            if isinstance(item, library.Dictionary) and item.get("/S") == "/Figure":
                 mute += not str(item.get("/Alt", "")).strip()
         if mute:
             yield f"has {mute} pictures or formulas without words for them"
+
+
+def laid_out(chromium, pages, rendered, built, facts):
+    """The whole book in a page of the browser, its formulas set, ready to be printed; nothing of it is cut off."""
+    source = built / "book.html"
+    source.write_text(document(pages, facts, rendered, built), "utf-8")
+    page = chromium.new_page(viewport=SHEET)
+    page.set_default_timeout(600_000)
+    page.goto(source.as_uri())
+    count, are_set, wrong = page.evaluate(SET)
+    if wrong or count != are_set:
+        raise notebooks.ChapterError(f"Of {count} formulas {are_set} could be set, {wrong} of them with errors")
+    page.emulate_media(media="print")
+    if cut := page.evaluate(look.PRINTED)["cut"]:
+        raise notebooks.ChapterError("\n".join(["The PDF would cut off", *dict.fromkeys(cut)]))
+    return page
 
 
 def pdf(path, built, solutions):
     """Print the pages that Sphinx ``built``, as one book and each chapter alone."""
     facts, pages = facts_of(solutions), read(built)
     chapters = [chapter.stem for chapter in notebooks.chapters()]
+    headings = [text for sheet in pages for _, _, text in sheet.headings]
     with browser() as chromium:
-        source = built / "book.html"
-        source.write_text(document(pages, facts, formulas_of(pages, built, chromium), built), "utf-8")
-        page = chromium.new_page(viewport=SHEET)
-        page.set_default_timeout(600_000)
-        page.goto(source.as_uri())
-        count, are_set, wrong = page.evaluate(SET)
-        if wrong or count != are_set:
-            raise notebooks.ChapterError(f"Of {count} formulas {are_set} could be set, {wrong} of them with errors")
-        page.emulate_media(media="print")
-        if cut := page.evaluate(look.PRINTED)["cut"]:
-            raise notebooks.ChapterError("\n".join(["The PDF would cut off", *dict.fromkeys(cut)]))
-        headings = [text for sheet in pages for _, _, text in sheet.headings]
+        page = laid_out(chromium, pages, formulas_of(pages, built, chromium), built, facts)
         data = finished(numbered(page), facts["title"], facts["author"], headings)
         if wrong := list(faults(data, headings)):
             raise notebooks.ChapterError("\n".join(["The PDF", *wrong]))
         save(path, data)
-        for sheet in (sheet for sheet in pages if sheet.name in chapters):
-            print(f"pdf: {sheet.name}", flush=True)
-            title = page.evaluate(ALONE, anchored(sheet.name))
-            save(beside(path, sheet.name, solutions), finished(printed(page), title, facts["author"], headings))
+        for name in (sheet.name for sheet in pages if sheet.name in chapters):
+            print(f"pdf: {name}", flush=True)
+            title = page.evaluate(ALONE, anchored(name))
+            save(beside(path, name, solutions), finished(printed(page), title, facts["author"], headings))
 
 
 def beside(path, name, solutions):
@@ -723,6 +740,7 @@ def main(arguments):
     path = beside(BUILD / options.kind / "any", NAME, solutions).with_suffix(f".{options.kind}")
     mark = path.with_name(f".{path.name}{STAMP}")
     try:
+        pikepdf()
         with browser():  # it would be a pity to find out after the chapters have run that there is none
             pass
         chapters, secret = notebooks.chapters(), set()

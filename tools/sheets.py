@@ -5,6 +5,7 @@ player and of a live figure the picture is left, and what it would show is said 
 that only draw stay away, as on the printed site.
 """
 
+import itertools
 import re
 
 from tools import book, notebooks
@@ -126,14 +127,30 @@ def as_picture(cell):
                 break
 
 
+def _is_folded(cell):
+    """Whether the site shows ``cell`` only to who opens it: a solution, or what comes of it."""
+    folded = cell.cell_type == "markdown" and _DROPDOWN.match(cell.source)
+    return bool(folded) or "hide-cell" in cell.metadata.get("tags", [])
+
+
+def _is_mute(cell):
+    """Whether nothing is left of ``cell`` once its source is away."""
+    return cell.cell_type == "code" and "hide-input" in cell.metadata.get("tags", []) and not cell.get("outputs")
+
+
 def notebook(staged, name):
     """Make a sheet of the ``staged`` notebook, a chapter called ``name`` as book.page_of leaves it, in place."""
     end, kept, heading = _End(name), [], ""
-    for cell in staged.cells:
+    staged.cells = [cell for cell in staged.cells if not _is_mute(cell)]
+    for cell, following in itertools.zip_longest(staged.cells, staged.cells[1:]):
         as_picture(cell)
         tags = cell.metadata.get("tags", [])
         folded = _DROPDOWN.match(cell.source) if cell.cell_type == "markdown" else None
-        if "hide-cell" in tags or folded:
+        # What leads over from a solution to what comes of it goes with them.
+        between = (
+            cell.cell_type == "markdown" and not _PIECE.search(cell.source) and following and _is_folded(following)
+        )
+        if _is_folded(cell) or (between and end.solutions and end.solutions[-1][0] == heading):
             label, new = end.solution(heading)
             if new:
                 link = f"{{.elsewhere}}\n[Solution](#{label})"
@@ -146,9 +163,7 @@ def notebook(staged, name):
             cell.source = end.moved(cell.source)
             heading = end.heading
             kept.append(cell)
-        elif "hide-input" not in tags:
-            kept.append(cell)
-        elif cell.get("outputs"):
+        else:
             cell.metadata["tags"] = [tag if tag != "hide-input" else "remove-input" for tag in tags]
             kept.append(cell)
     staged.cells = [*kept, *end.cells()]
