@@ -62,7 +62,7 @@ def test_what_a_pdf_lacks_is_found(chromium, built):
     assert "has 1 pictures or formulas without words for them" in wrong
 
 
-@pytest.mark.parametrize("inner", ["<p style='width: 700px'>wide</p>", f"<p style='white-space: nowrap'>{'far ' * 80}</p>"])
+@pytest.mark.parametrize("inner", ["<p style='width: 700px'>w</p>", f"<p style='white-space: pre'>{'far ' * 80}</p>"])
 def test_a_book_that_would_be_cut_off_is_not_printed(chromium, built, inner):
     with pytest.raises(notebooks.ChapterError, match="cut off"):
         book(chromium, built, ONE.replace("<h2>", f"{inner}<h2>"))
