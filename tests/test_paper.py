@@ -6,7 +6,7 @@ import re
 import zipfile
 from xml.etree import ElementTree
 
-from tools import notebooks, paper, sheets
+from tools import book, notebooks, paper, sheets
 
 import nbformat
 import pytest
@@ -254,3 +254,17 @@ def test_without_a_browser_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(paper, "browser", none)
     assert paper.main(["pdf"]) == 1
     assert "playwright install chromium" in capsys.readouterr().err
+
+
+def test_a_secret_is_a_line_that_no_chapter_shows(tmp_path):
+    solution = "### BEGIN SOLUTION\nshown_by_the_other = 1\nshown_by_nobody = 12345\n### END SOLUTION"
+    graded = {"grade": False, "grade_id": "a-x", "locked": False, "schema_version": 3, "solution": True, "task": False}
+    check = graded | {"grade": True, "grade_id": "a-x-check", "locked": True, "solution": False, "points": 1}
+    cells = [words("(a)=\n# A"), code(solution), code("assert shown_by_nobody")]
+    for cell, settings in zip(cells[1:], (graded, check), strict=True):
+        cell.metadata["nbgrader"] = settings
+    paths = [tmp_path / "a.ipynb", tmp_path / "b.ipynb"]
+    notebooks.write(nbformat.v4.new_notebook(cells=cells), paths[0])
+    notebooks.write(nbformat.v4.new_notebook(cells=[words("# B"), code("shown_by_the_other = 1")]), paths[1])
+    assert book.secrets(paths[:1]) == {"shown_by_the_other = 1", "shown_by_nobody = 12345"}
+    assert book.secrets(paths) == {"shown_by_nobody = 12345"}

@@ -334,6 +334,12 @@ def secrets_of(path):
         raise notebooks.ChapterError(f"{path.name}: {error}") from None
 
 
+def secrets(paths):
+    """The lines that give answers of the chapters at ``paths`` away: those of each that no other one shows."""
+    shown = "\n".join(exercises.in_the_open(notebooks.read(path)) for path in paths)
+    return {line for path in paths for line in secrets_of(path) if line not in shown}
+
+
 def strings(node):
     """All strings in ``node``, a tree of dicts and lists."""
     if isinstance(node, str):
@@ -393,11 +399,10 @@ def main(arguments):
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     start, solutions = time.monotonic(), options.solutions == "1"
-    site, secret = edition(SITE, solutions), set()
+    site = edition(SITE, solutions)
     try:
         chapters = notebooks.chapters()
-        for path in chapters:
-            secret |= secrets_of(path)
+        secret = secrets(chapters)
         results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
         build(stage(results, solutions), site, frozenset() if solutions else secret)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:

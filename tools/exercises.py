@@ -185,5 +185,10 @@ def solution_lines(notebook, shortest=20):
     parts = [part[1] for cell in notebook.cells for part in SECRET.findall(cell.source)]
     parts += [cell.source for cell in filter(is_written, notebook.cells)]
     secret = {line.strip() for part in parts for line in part.splitlines()}
-    elsewhere = "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells if not is_written(cell))
+    elsewhere = in_the_open(notebook)
     return {line for line in secret if len(line) >= shortest and line not in elsewhere}
+
+
+def in_the_open(notebook):
+    """All that the sources of ``notebook``, a chapter with its solutions, show to a student."""
+    return "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells if not is_written(cell))

@@ -743,9 +743,8 @@ def main(arguments):
         pikepdf()
         with browser():  # it would be a pity to find out after the chapters have run that there is none
             pass
-        chapters, secret = notebooks.chapters(), set()
-        for chapter in chapters:
-            secret |= book.secrets_of(chapter)
+        chapters = notebooks.chapters()
+        secret = book.secrets(chapters)
         results, _ = asyncio.run(book.execute(chapters, notebooks.settings(), options.jobs))
         built, stamp = build(stage(results, solutions), solutions, frozenset() if solutions else secret)
         if path.is_file() and mark.is_file() and mark.read_text() == stamp:
