@@ -12,7 +12,7 @@ endif
 unexport MPLBACKEND  # of the shell: with Agg, say, JupyterLab would show no figures
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab edit student grade strip look access lock bench clean
+.PHONY: help book pdf epub test lab edit student grade strip look access lock bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,6 +27,14 @@ $(READY): requirements.lock pyproject.toml
 
 book: $(READY)  ## run every chapter that changed and build the website; SOLUTIONS=0: without solutions
 	$(BIN)/python -m tools.book $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
+
+pdf: $(READY)  ## the book as one PDF, and each chapter alone, by Chromium; SOLUTIONS=0: without solutions
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
+	$(BIN)/python -m tools.paper pdf $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
+
+epub: $(READY)  ## the book as an EPUB; SOLUTIONS=0: without solutions
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
+	$(BIN)/python -m tools.paper epub $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
 
 test: $(READY)  ## lint, format, the package's tests, and every chapter through nbval
 	$(BIN)/ruff check
@@ -53,7 +61,7 @@ strip: $(READY)  ## run the chapters and bring them to the form that is kept in 
 
 look: $(READY)  ## open every built page in a browser, and work the live figures: errors, accessibility, screenshots
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
-	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_look.py tests/test_look_live.py tests/test_look_feedback.py tests/test_site.py
+	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_look.py tests/test_look_live.py tests/test_look_feedback.py tests/test_look_paper.py tests/test_site.py
 	$(BIN)/python -m tools.look
 	$(BIN)/python -m tools.live
 	$(BIN)/python -m tools.find
