@@ -135,6 +135,8 @@ def begin(path, sites):
     global _file
     _sites[:] = sites
     _seen.clear()
+    if _file is not None:
+        _file.close()
     _file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (until the kernel ends)
 
 
