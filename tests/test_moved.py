@@ -89,6 +89,13 @@ def test_what_a_chapter_calls_in_its_asserts_is_called_once_and_in_order(tmp_pat
     assert calls == [1, 2, 3, 5, 4, 6, 7, 8]
 
 
+def test_complex_numbers_are_compared_without_a_word(tmp_path, recwarn):
+    compared, failed = recorded("assert np.allclose(a, [1j], rtol=0, atol=0.5)", tmp_path, a=np.array([0.3 + 1j]))
+    assert not failed
+    assert not recwarn.list, "a warning would end the chapter"
+    assert compared["a ≈ [1j]"]["margin"] == pytest.approx(0.2)
+
+
 def test_of_a_long_loop_not_every_turn_is_kept_but_the_nearest(tmp_path):
     recorded("for n in range(5000):\n    assert (n - 3000) ** 2 > -1", tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "numbers").read_text("utf-8").splitlines()]

@@ -135,6 +135,8 @@ def begin(path, sites):
     global _file
     _sites[:] = sites
     _seen.clear()
+    if _file is not None:
+        _file.close()
     _file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (until the kernel ends)
 
 
@@ -179,8 +181,8 @@ def close(site, function):
                 scale = max(abs(left), abs(right))
                 room = max(given.get("rel_tol", 1e-9) * scale, given.get("abs_tol", 0.0))
             else:
-                room = given.get("atol", 1e-8) + given.get("rtol", 1e-5) * np.abs(np.asarray(right, "float64"))
-            apart = np.abs(np.asarray(left, "float64") - np.asarray(right, "float64"))
+                room = given.get("atol", 1e-8) + given.get("rtol", 1e-5) * np.abs(_floats(right))
+            apart = np.abs(_floats(left) - _floats(right))
             with np.errstate(invalid="ignore"):
                 margins = np.where(np.asarray(left) == np.asarray(right), room, room - apart)
             _record(site, 0, left, right, margins, float(np.min(room)) if np.size(room) else None)
@@ -232,11 +234,19 @@ def _record(site, place, left, right, margins, room):
     seen[1] = min(seen[1], entry["margin"]) if nearer else seen[1]
 
 
+def _floats(side):
+    import numpy as np
+
+    values = np.asarray(side)
+    return values if values.dtype.kind == "c" else values.astype("float64")
+
+
 def _numbers(side):
     """``side`` as JSON can have it: a number, a short list of them, or their least, mean and greatest; or None."""
     import numpy as np
 
     values = np.asarray(side)
+    values = np.abs(values) if values.dtype.kind == "c" else values
     if values.dtype.kind not in "iubf" or values.size == 0:
         return None
     values = values.astype("float64")
