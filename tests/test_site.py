@@ -10,6 +10,7 @@ import hashlib
 import html
 import http.server
 import json
+import os
 import re
 import shutil
 import threading
@@ -219,11 +220,12 @@ def test_without_solutions_only_the_notebook_with_blanks_is_made(toy, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chapter.ipynb", "toy-1.5-py3-none-any.whl"]
 
 
-def test_the_package_is_offered_as_a_file_whose_bytes_are_always_the_same(site, tmp_path):
+def test_the_package_is_offered_as_a_file_whose_bytes_are_always_the_same(toy, site, tmp_path):
     (wheel,) = (site / "downloads").glob("*.whl")
     assert offered(site, "book/setup.html") == {"the package as a file": f"../downloads/{wheel.name}"}
     assert f'install "./{wheel.name}[chapters]"' in page(site, "book/setup.html").get_text()
     assert "toy.py" in zipfile.ZipFile(wheel).namelist()
+    os.utime(toy / "toy.py", (1e9, 1e9))
     finish.make_downloads(tmp_path, solutions=False)
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
