@@ -3,8 +3,9 @@
     python tests/killed.py FOLDER
 
 A step is whatever Python tells its auditors of that changes a folder or a file: open for writing, rename, remove, …
-The kill is a SIGKILL, which the process sends to itself before it takes the step. Chapters and Sphinx are played here,
-so that hundreds of kills take seconds; tests/test_builds.py kills real ones, too.
+The kill is a SIGKILL, which the process sends to itself before it takes the step, or when a file is open and still
+empty. Chapters and Sphinx are played here, so that hundreds of kills take seconds;
+tests/test_builds.py kills real ones, too.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ def in_a_process(action, step=None):
     taken, within = 0, os.getcwd()
 
     def audit(event, arguments):
-        nonlocal taken
+        nonlocal taken, step
         if event not in STEPS and not (event == "open" and (arguments[2] or 0) & WRITING):
             return
         if isinstance(arguments[0], int) or not os.path.abspath(os.fsdecode(arguments[0])).startswith(within):
@@ -38,6 +39,12 @@ def in_a_process(action, step=None):
         taken += 1
         if taken == step:
             os.kill(os.getpid(), signal.SIGKILL)
+        if event == "open" and arguments[2] & os.O_TRUNC and not os.path.isdir(arguments[0]):
+            taken += 1
+            if taken == step:
+                step = None
+                Path(os.fsdecode(arguments[0])).open("w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
 
     code = 70
     try:
