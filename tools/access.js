@@ -18,12 +18,18 @@ globalThis.access = {
       /auto|scroll/.test(getComputedStyle(element).overflowX) && !element.closest(may)).map(access.text);
   },
 
-  // The size of each piece of text and the text, but of drawings and of what is hidden.
-  sizes() {
+  // Note the size of each piece of text, but of drawings and of what is hidden.
+  note() {
     const own = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    return [...document.querySelectorAll("body *")].filter((element) => own(element) && element.checkVisibility() &&
-      !element.closest("svg, mjx-container, script, style, option")).map((element) =>
-      [parseFloat(getComputedStyle(element).fontSize), access.text(element)]);
+    access.sizes = new Map([...document.querySelectorAll("body *")].filter((element) => own(element) &&
+      element.checkVisibility() && !element.closest("svg, mjx-container, script, style, option")).map((element) =>
+      [element, parseFloat(getComputedStyle(element).fontSize)]));
+  },
+
+  // Which text has not grown since to nearly twice its size.
+  small() {
+    return [...access.sizes].filter(([element, size]) => element.checkVisibility() &&
+      parseFloat(getComputedStyle(element).fontSize) < 1.9 * size).map(([element]) => access.text(element));
   },
 
   // What would move for a reader who wants reduced motion, and whether the page was told of that.

@@ -47,7 +47,7 @@ PRINTED = """() => ({
 # A formula is a stop of the Tab key if, and only if, it scrolls. None would be a stop that leads nowhere.
 FORMULAS = """() => {
     const formulas = [...document.querySelectorAll("mjx-container")].filter(formula => formula.checkVisibility());
-    const scrolls = formula => formula.getAttribute("display") && formula.scrollWidth > formula.clientWidth;
+    const scrolls = formula => formula.matches("[display], .dl-wide") && formula.scrollWidth > formula.clientWidth;
     const stops = formula => [formula, ...formula.querySelectorAll("*")].some(element => element.tabIndex >= 0);
     return {
         needless: formulas.filter(formula => stops(formula) && !scrolls(formula)).length,

@@ -17,16 +17,30 @@ document.addEventListener("DOMContentLoaded", () => {
 // window scrolls, and must be one, or it cannot be read to its end by keyboard. So must a figure's table of numbers.
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  const watch = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const scrolls = target.scrollWidth > target.clientWidth;
-      const label = `${target.matches(".dl-table") ? "Table" : "Formula"}, scrolls sideways`;
-      for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", label]]) {
-        scrolls ? target.setAttribute(name, value) : target.removeAttribute(name);
-      }
+  const stop = (target, scrolls) => {
+    const label = `${target.matches(".dl-table") ? "Table" : "Formula"}, scrolls sideways`;
+    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", label]]) {
+      scrolls ? target.setAttribute(name, value) : target.removeAttribute(name);
     }
+  };
+  const watch = new ResizeObserver((entries) => {
+    entries.forEach(({ target }) => stop(target, target.scrollWidth > target.clientWidth));
   });
-  document.querySelectorAll('mjx-container[display="true"], .dl-table').forEach((formula) => watch.observe(formula));
+  document.querySelectorAll('mjx-container[display="true"], .dl-table').forEach((target) => watch.observe(target));
+
+  // A formula in the text that is wider than a narrow window scrolls, too.
+  const inText = [...document.querySelectorAll("mjx-container:not([display])")].filter((one) => !one.closest("table"));
+  let width;
+  new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === width) return;
+    width = contentRect.width;
+    inText.forEach((formula) => formula.classList.remove("dl-wide"));
+    const wide = inText.map((formula) => formula.offsetWidth > formula.closest("p, li, dd, div").clientWidth);
+    inText.forEach((formula, number) => {
+      formula.classList.toggle("dl-wide", wide[number]);
+      stop(formula, wide[number]);
+    });
+  }).observe(document.querySelector("main article") ?? document.body);
 });
 
 // The dark theme is light on dark, and browsers leave the dark out when they print.
