@@ -268,3 +268,14 @@ def test_a_secret_is_a_line_that_no_chapter_shows(tmp_path):
     notebooks.write(nbformat.v4.new_notebook(cells=[words("# B"), code("shown_by_the_other = 1")]), paths[1])
     assert book.secrets(paths[:1]) == {"shown_by_the_other = 1", "shown_by_nobody = 12345"}
     assert book.secrets(paths) == {"shown_by_nobody = 12345"}
+
+
+def test_a_heading_is_kept_with_what_follows_it():
+    body = BeautifulSoup(
+        "<div><section id='a'><h2>A</h2><section id='b'><span></span><h3>B</h3><div class='cell'>x</div><p>y</p>"
+        "</section></section><section id='c'><h2>C</h2><p>z</p></section><h2>D</h2><table></table></div>",
+        "html.parser",
+    )
+    paper.kept_together(body)
+    assert [box.get_text("|") for box in body.select(".kept")] == ["A|B|x", "C|z"]
+    assert body.get_text("|") == "A|B|x|y|C|z|D"

@@ -492,6 +492,23 @@ def joined(pages):
         page.headings = [(level, anchored(page.name, anchor), text) for level, anchor, text in page.headings]
 
 
+def kept_together(body):
+    """Put each heading of a page into one box with what follows, so that no sheet of paper ends in a heading.
+
+    ``break-after: avoid`` is to do that, and Chromium does not always heed it where sections lie in each other.
+    """
+    for heading in reversed(body.find_all(["h2", "h3", "h4"])):
+        following = heading.find_next_sibling()
+        if following is None:
+            continue
+        inner = following.select_one(".kept") if following.name == "section" else None
+        if inner is not None:
+            inner.insert(0, heading.extract())
+        elif following.name == "p" or "cell" in following.get("class", []):
+            heading.wrap(BeautifulSoup("<div class='kept'></div>", "html.parser").div)
+            heading.parent.append(following.extract())
+
+
 def contents(pages):
     """The table of contents, with room for the numbers of the pages."""
     lines, part = [], None
