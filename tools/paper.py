@@ -31,7 +31,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from tools import book, look, notebooks, sheets
+from tools import book, finish, look, notebooks, sheets
 from tools.notebooks import BUILD, ROOT
 
 import yaml
@@ -744,6 +744,15 @@ def save(path, data):
         aside.unlink(missing_ok=True)
 
 
+def offer(path, chapters, solutions):
+    """Let the site that was built of the same sources, if there is one, link what stands at ``path`` and beside it."""
+    of_site = book.stamp_of(book.edition(book.STAGE, solutions))
+    made = [path, *(beside(path, chapter.stem, solutions) for chapter in chapters)]
+    for each in filter(Path.is_file, made):
+        save(each.with_name(each.name + finish.STAMP), of_site.encode())
+    finish.offer(book.edition(book.SITE, solutions), solutions)
+
+
 def main(arguments):
     """Make the PDF or the EPUB; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.paper", description=__doc__.split("\n\n")[0])
@@ -760,16 +769,18 @@ def main(arguments):
         pikepdf()
         with browser():  # it would be a pity to find out after the chapters have run that there is none
             pass
-        chapters = notebooks.chapters()
-        secret = book.secrets(chapters)
-        results, _ = asyncio.run(book.execute(chapters, notebooks.settings(), options.jobs))
-        built, stamp = build(stage(results, solutions), solutions, frozenset() if solutions else secret)
-        if path.is_file() and mark.is_file() and mark.read_text() == stamp:
-            print(f"{options.kind}: nothing changed")
-        else:
-            mark.unlink(missing_ok=True)
-            {"pdf": pdf, "epub": epub}[options.kind](path, built, solutions)
-            mark.write_text(stamp)
+        with notebooks.alone():
+            chapters = notebooks.chapters()
+            secret = book.secrets(chapters)
+            results, _ = asyncio.run(book.execute(chapters, notebooks.settings(), options.jobs))
+            built, stamp = build(stage(results, solutions), solutions, frozenset() if solutions else secret)
+            if path.is_file() and mark.is_file() and mark.read_text() == stamp:
+                print(f"{options.kind}: nothing changed")
+            else:
+                mark.unlink(missing_ok=True)
+                {"pdf": pdf, "epub": epub}[options.kind](path, built, solutions)
+                mark.write_text(stamp)
+            offer(path, chapters, solutions)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
