@@ -245,7 +245,7 @@ def by_hand(model, x, y, optimizer, batch_size, epochs, orders):
     return losses
 
 
-@settings(max_examples=max(2, FEW // 12))  # each compiles three networks
+@settings(max_examples=max(1, FEW // 20))  # each compiles three networks
 @given(
     m=st.integers(1, 23),
     batch_size=st.integers(1, 30),
@@ -255,10 +255,8 @@ def by_hand(model, x, y, optimizer, batch_size, epochs, orders):
     shuffle=st.booleans(),
     seed=st.integers(0, 2**31 - 1),
 )
-@example(m=1, batch_size=1, inputs=1, outputs=1, optimizer="adam", shuffle=True, seed=0)
-@example(m=12, batch_size=4, inputs=2, outputs=1, optimizer="momentum", shuffle=True, seed=1)
-@example(m=13, batch_size=4, inputs=2, outputs=2, optimizer="sgd", shuffle=False, seed=2)
-@example(m=3, batch_size=30, inputs=1, outputs=1, optimizer="sgd", shuffle=True, seed=3)
+@example(m=3, batch_size=30, inputs=1, outputs=1, optimizer="adam", shuffle=True, seed=3)
+@example(m=13, batch_size=4, inputs=2, outputs=2, optimizer="sgd", shuffle=True, seed=2)
 def test_any_batches_of_any_examples_in_any_order_give_what_a_plain_loop_and_keras_give(
     m, batch_size, inputs, outputs, optimizer, shuffle, seed
 ):

@@ -691,15 +691,6 @@ def test_an_interrupted_build_ends_at_once_and_leaves_the_site(small_book):
     assert page(small_book) == good
 
 
-def test_a_site_taken_away_by_a_kill_comes_back(small_book):
-    assert book.main([]) == 0
-    good = page(small_book)
-    (small_book / "_build" / "html").rename(small_book / "_build" / ".html-old")
-    (small_book / "book" / "index.md").write_text("# Index\n\nSee {ref}`nowhere`.\n")
-    assert book.main([]) == 1
-    assert page(small_book) == good
-
-
 def test_chapters_of_the_same_name_in_two_folders_keep_their_results(small_book, capsys):
     (small_book / "book" / "more").mkdir()
     second = notebook("print('another')")
