@@ -81,6 +81,10 @@ CHAPTER = {
     "nbformat_minor": 5,
 }
 
+PAGE = """<html><head><meta charset="utf-8" /></head><body><article>
+<h1>Title<a class="headerlink" href="#x">#</a></h1><p>version = {version}</p><div class="take docutils"></div>
+</article></body></html>"""
+
 
 def tree():
     """Lay a book of one chapter in this folder, and make it that of ``tools``; return a function that changes it."""
@@ -118,9 +122,12 @@ def kill_book():
         staged, built = Path(command[command.index("build") + 1]), Path(command[command.index("--path-output") + 1])
         built = built / "_build" / "html"
         built.mkdir(parents=True)
-        for name in ("index.md", "chapter.ipynb"):
-            shutil.copy(staged / "book" / name, built / name)
+        (built / "book").mkdir()
         (built / "index.html").touch()
+        for name in ("index.md", "chapter.ipynb"):
+            version = (staged / "book" / name).read_text().split("version = ")[1][:4]
+            page = PAGE.format(version=version)
+            (built / "book" / name).with_suffix(".html").write_text(page)
         return subprocess.CompletedProcess(command, 0, "")
 
     notebooks.run, book.subprocess.run, book.data_found = played, sphinx, lambda command: "data"
@@ -129,7 +136,8 @@ def kill_book():
     def versions(folder):
         assert (folder / "index.html").is_file()
         assert (folder / book.STAMP).is_file()
-        return {(folder / name).read_text().split("version = ")[1][:4] for name in ("index.md", "chapter.ipynb")}
+        pages = [(folder / "book" / name).read_text() for name in ("index.html", "chapter.html")]
+        return {page.split("version = ")[1][:4] for page in pages}
 
     def build():
         return book.main(["--jobs", "1"])
@@ -145,7 +153,9 @@ def kill_book():
         assert in_a_process(build) == 0, f"step {step}: the next build does not go through"
         assert versions(site) == {str(version)}, f"step {step}: the next build is not right"
         left = {path.name for path in (Path.cwd() / "_build").iterdir()}
-        assert left == {".lock", ".lock-holder", "executed", "html", "sphinx.log", "stage"}, f"step {step}: {left}"
+        known = {".lock", ".lock-holder", "a-book.zip", "executed", "html", "sphinx.log", "stage"}
+        assert left == known, f"step {step}: {left}"
+        assert not list(site.rglob(".*.*")), f"step {step}: something is left in the site"
         assert len(list(book.EXECUTED.iterdir())) == 1, f"step {step}: something is left beside the results"
         version += 1
         change(version)

@@ -370,12 +370,13 @@ def answers_in(site, secret):
     return found
 
 
-def sweep():
+def sweep(site):
     """Remove what a build that was killed has left behind; for whoever knows that no other is running."""
     for left in BUILD.glob("next-*"):
         shutil.rmtree(left, ignore_errors=True)
-    for left in EXECUTED.glob(".*"):
-        left.unlink(missing_ok=True)
+    for left in [*EXECUTED.glob(".*"), *BUILD.glob(".*.*"), *site.rglob(".*.*")]:
+        if re.fullmatch(r"\..+\.\d+", left.name):  # written aside; the number is the process's
+            left.unlink(missing_ok=True)
 
 
 def stamp_of(folder):
@@ -429,7 +430,7 @@ def main(arguments):
     site = edition(SITE, solutions)
     try:
         with notebooks.alone():
-            sweep()
+            sweep(site)
             chapters = notebooks.chapters()
             secret = secrets(chapters)
             results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
