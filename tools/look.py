@@ -11,6 +11,7 @@ looked at by a person.
 import argparse
 import functools
 import http.server
+import math
 import os
 import shutil
 import sys
@@ -81,7 +82,8 @@ def operate(page, player, at_first):
         yield "does not have three buttons and a slider"
         return
     play, slider = player.get_by_role("button").first, player.get_by_role("slider")
-    interval, last = float(player.get_attribute("data-interval")), slider.evaluate("slider => Number(slider.max)")
+    interval = math.ceil(float(player.get_attribute("data-interval")))  # the clock takes whole milliseconds
+    last = slider.evaluate("slider => Number(slider.max)")
     end = player.evaluate(STATE)
     if end != at_first or end["frame"] != last:
         yield "does not rest on its last frame before anything is pressed"
