@@ -3,6 +3,7 @@
 import os
 
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 # As in make and in the chapters' kernels: with Agg, say, in the shell no kernel would show a figure.
 os.environ.pop("MPLBACKEND", None)
@@ -14,3 +15,15 @@ collect_ignore_glob = ["*/.*.ipynb"]
 settings.register_profile("usual", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.register_profile("attacks", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("attacks" if os.environ.get("ATTACKS") else "usual")
+
+
+class ByFileOrChapter(LoadFileScheduling):
+    """One process runs the tests of a file; of those in test_exercises, which takes longest, the tests of a chapter."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return nodeid.rpartition("[")[2] if file == "tests/test_exercises.py" else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFileOrChapter(config, log)
