@@ -492,19 +492,29 @@ def joined(pages):
         page.headings = [(level, anchored(page.name, anchor), text) for level, anchor, text in page.headings]
 
 
+def is_heading(element):
+    """Whether it is one, or a line that stands for one: all of it bold, or all in italics."""
+    if element.name == "p":
+        inside = [child for child in element.children if str(child).strip()]
+        return len(inside) == 1 and inside[0].name in ("strong", "em")
+    return element.name in ("h2", "h3", "h4")
+
+
 def kept_together(body):
     """Put each heading of a page into one box with what follows, so that no sheet of paper ends in a heading.
 
     ``break-after: avoid`` is to do that, and Chromium does not always heed it where sections lie in each other.
     """
-    for heading in reversed(body.find_all(["h2", "h3", "h4"])):
+    for heading in reversed(body.find_all(is_heading)):
         following = heading.find_next_sibling()
         if following is None:
             continue
+        classes = following.get("class", [])
         inner = following.select_one(".kept") if following.name == "section" else None
+        inner = following if "kept" in classes else inner
         if inner is not None:
             inner.insert(0, heading.extract())
-        elif following.name == "p" or "cell" in following.get("class", []):
+        elif following.name == "p" or "cell" in classes or any(name.startswith("highlight-") for name in classes):
             heading.wrap(BeautifulSoup("<div class='kept'></div>", "html.parser").div)
             heading.parent.append(following.extract())
 
