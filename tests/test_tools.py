@@ -4,6 +4,7 @@ import asyncio
 import base64
 import copy
 import html
+import json
 import os
 import re
 import shutil
@@ -12,10 +13,11 @@ import subprocess
 import sys
 import textwrap
 import time
+import tomllib
 from pathlib import Path
 
 from dlutils import findings
-from tools import book, exercises, faults, notebooks, seeds, strip, student, words
+from tools import book, exercises, faults, notebooks, paper, seeds, strip, student, words
 
 import nbformat
 import pytest
@@ -458,6 +460,22 @@ def test_findings_stand_in_the_chapter_and_on_the_page_of_all(small_book):
         "Comparisons with what other sources said: 1. Of these 1 differs."
     ) in " ".join(listed.split())
     assert listed.count('href="chapter.html#said-chapter-2"') == 1, "what is not compared is not listed"
+
+
+def test_what_the_site_has_of_figures_to_download_is_not_on_paper(small_book, monkeypatch):
+    monkeypatch.setattr(paper, "ROOT", small_book)
+    monkeypatch.setattr(paper, "BUILD", small_book / "_build")
+    prologue = tomllib.loads((CONFIG.parent / "pyproject.toml").read_text("utf-8"))["tool"]["book"]["prologue"]
+    with (small_book / "pyproject.toml").open("a") as table:
+        table.write(f"prologue = {json.dumps(prologue)}\n")
+    change(small_book, "ax.plot([1, 2]);", "ax.plot([1, 2, 3], [1, 4, 9], label='squares')\\nax.legend();")
+    results, _ = asyncio.run(book.execute(notebooks.chapters(), notebooks.settings(), 1))
+    built, _ = paper.build(paper.stage(results, True), True)
+    assert "A line." in (built / "book" / "chapter.xhtml").read_text("utf-8")
+    assert "The numbers of" not in (built / "book" / "chapter.xhtml").read_text("utf-8")
+    staged = small_book / "_build" / "stage" / "book"
+    assert list(staged.rglob("*.csv")), "the site has them"
+    assert not list(built.rglob("*.csv"))
 
 
 SOLUTION = "first_part + second_part * 1000"

@@ -31,7 +31,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from tools import book, finish, look, notebooks, sheets
+from tools import book, finish, look, notebooks, sheets, tables
 from tools.notebooks import BUILD, ROOT
 
 import yaml
@@ -67,7 +67,7 @@ def stage(results, solutions):
     staged = book.stage(results, solutions)
     folder = book.edition(BUILD / "sheets", solutions)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(staged, folder)
+    shutil.copytree(staged, folder, ignore=shutil.ignore_patterns(tables.FOLDER))
     first, *_ = notebooks.pages()
     for page in notebooks.pages():
         path = folder / f"{page}.ipynb"

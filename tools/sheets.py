@@ -8,7 +8,7 @@ that only draw stay away, as on the printed site.
 import itertools
 import re
 
-from tools import book, notebooks
+from tools import book, notebooks, tables
 
 import nbformat
 
@@ -134,8 +134,9 @@ def _is_folded(cell):
 
 
 def _is_mute(cell):
-    """Whether nothing is left of ``cell`` once its source is away."""
-    return cell.cell_type == "code" and "hide-input" in cell.metadata.get("tags", []) and not cell.get("outputs")
+    """Whether nothing is left of ``cell`` once its source is away, or it holds tables to download."""
+    hidden = cell.cell_type == "code" and "hide-input" in cell.metadata.get("tags", [])
+    return cell.id.startswith(tables.CELL) or (hidden and not cell.get("outputs"))
 
 
 def notebook(staged, name):

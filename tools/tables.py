@@ -21,6 +21,7 @@ NUMBERS = "application/vnd.dlutils.numbers+json"  # as in dlutils.tabulate
 ROWS = 25  # of a table, and one more for the last point
 FAMILY = 5  # lines of one name, or without any, beyond which a table tells how far they spread
 FILE_ROWS = 5_000  # of a file
+CELL = "numbers-of-"  # with which the names of the cells begin that hold tables
 FOLDER = "numbers"  # of files, in the folder of what is served as it is
 
 
@@ -50,9 +51,7 @@ def unfold(notebook, folder, up):
         hidden = exercises.EXERCISE in cell.metadata.get("tags", [])
         title = f"The numbers of {'the figure that is folded away above' if hidden else 'this figure'}"
         fold = [f'<details class="dl-numbers"><summary>{title}</summary>', *parts, "</details>"]
-        # Neither the EPUB nor a page for the printer has a use for it.
-        source = "\n".join([":::{only} builder_html", *fold, ":::"])
-        cells.append(nbformat.v4.new_markdown_cell(source, id=f"numbers-of-{cell.id}"[:64]))
+        cells.append(nbformat.v4.new_markdown_cell("\n".join(fold), id=f"{CELL}{cell.id}"[:64]))
     notebook.cells = cells
 
 
