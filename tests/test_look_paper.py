@@ -39,6 +39,7 @@ def test_a_book_is_tagged_with_bookmarks_and_words_and_its_contents_name_the_pag
     printed = paper.numbered(opened)
     data = paper.finished(printed, "A & B", "Somebody", headings)
     assert list(paper.faults(data, headings)) == []
+    assert opened.evaluate("document.querySelectorAll('.kept > h2:first-child').length"), "headings are kept with text"
     with pikepdf.open(io.BytesIO(data)) as made:
         assert str(made.docinfo["/Title"]) == "A & B"
         words = {str(item.Alt) for item in made.objects if isinstance(item, pikepdf.Dictionary) and "/Alt" in item}

@@ -275,9 +275,9 @@ def test_a_heading_is_kept_with_what_follows_it():
         "<div><section id='a'><h2>A</h2><section id='b'><span></span><h3>B</h3><div class='cell'>x</div><p>y</p>"
         "</section></section><section id='c'><h2>C</h2><p>z</p></section><h2>D</h2><table></table>"
         "<h4>E</h4><p> <em>F.</em></p><p>u</p><p><strong>G</strong></p><div class='highlight-sh notranslate'>v</div>"
-        "<p><em>H</em> w</p><p>t</p></div>",
+        "<p><em>H</em> w</p><p>t</p><p class='tab'>I</p><div class='sd-tab-content'>s</div></div>",
         "html.parser",
     )
     paper.kept_together(body)
-    assert [box.get_text("|") for box in body.select(".kept")] == ["A|B|x", "C|z", "E| |F.|u", "G|v"]
-    assert body.get_text("|") == "A|B|x|y|C|z|D|E| |F.|u|G|v|H| w|t"
+    assert [box.get_text("|") for box in body.select(".kept")] == ["A|B|x", "C|z", "E| |F.|u", "G|v", "I|s"]
+    assert body.get_text("|") == "A|B|x|y|C|z|D|E| |F.|u|G|v|H| w|t|I|s"

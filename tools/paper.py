@@ -493,10 +493,10 @@ def joined(pages):
 
 
 def is_heading(element):
-    """Whether it is one, or a line that stands for one: all of it bold, or all in italics."""
+    """Whether it is one, or a line that stands for one: what a tab was called, all bold, or all in italics."""
     if element.name == "p":
         inside = [child for child in element.children if str(child).strip()]
-        return len(inside) == 1 and inside[0].name in ("strong", "em")
+        return "tab" in element.get("class", []) or (len(inside) == 1 and inside[0].name in ("strong", "em"))
     return element.name in ("h2", "h3", "h4")
 
 
@@ -510,11 +510,12 @@ def kept_together(body):
         if following is None:
             continue
         classes = following.get("class", [])
+        short = following.name == "p" or {"cell", "math", "sd-tab-content"} & set(classes)
         inner = following.select_one(".kept") if following.name == "section" else None
         inner = following if "kept" in classes else inner
         if inner is not None:
             inner.insert(0, heading.extract())
-        elif following.name == "p" or "cell" in classes or any(name.startswith("highlight-") for name in classes):
+        elif short or any(name.startswith("highlight-") for name in classes):
             heading.wrap(BeautifulSoup("<div class='kept'></div>", "html.parser").div)
             heading.parent.append(following.extract())
 
@@ -546,6 +547,7 @@ def document(pages, facts, rendered, built):
         element.append(BeautifulSoup(inner, "html.parser"))
     joined(pages)
     for page in pages:
+        kept_together(page.body)
         for element in page.body.find_all(
             ["figure", "figcaption"]
         ):  # a tagged figure would need words besides its picture's
