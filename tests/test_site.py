@@ -282,7 +282,9 @@ def test_a_paper_is_offered_if_it_is_of_the_same_sources_and_as_long_as_it_is(co
         for name in ("book/index.html", "book/chapter.html"):
             assert list(dead_links(copied, name)) == []
         with zipfile.ZipFile(copied / "training-neural-networks.zip") as opened:
-            assert "training-neural-networks/downloads/chapter.pdf" in opened.namelist()
+            assert [name for name in opened.namelist() if name.endswith((".pdf", ".epub"))] == []
+            assert b".pdf" not in opened.read("training-neural-networks/book/chapter.html")
+            assert b"PDF" not in opened.read("training-neural-networks/book/index.html")
         (made / "chapter.pdf.built-from").write_text("another")
         finish.offer(copied)
         assert offered(copied)["PDF of the book"] == "../downloads/training-neural-networks.pdf"

@@ -238,7 +238,10 @@ def card(text, name, title, address, cover):
 
 
 def offer(site, solutions=True):
-    """Link what there is to take away on the pages of ``site``, and pack all of it; any number of times."""
+    """Link what there is to take away on the pages of ``site``, and pack the site without papers; any number of times.
+
+    Papers in the pack would make it three times as large, and hold once more what its pages say.
+    """
     if not (site / STAMP).is_file():
         return
     downloads, papers = site / DOWNLOADS, papers_of(site)
@@ -246,22 +249,26 @@ def offer(site, solutions=True):
         write(downloads / name, path.read_bytes())
     start, *others = [site / f"{page}.html" for page in notebooks.pages()]
     how = next((other for other in others if other.name == HOW.partition("#")[0]), None)
+    packed = {}  # the pages that offer papers, as they are where none lie beside them
     for path in others:
+        text = path.read_text("utf-8")
         if path == how:
-            write(path, placed(path.read_text("utf-8"), for_package(downloads)))
+            write(path, placed(text, for_package(downloads)))
         elif (downloads / f"{path.stem}.ipynb").is_file():
-            write(path, placed(path.read_text("utf-8"), for_chapter(path.stem, downloads, papers, how)))
+            write(path, placed(text, for_chapter(path.stem, downloads, papers, how)))
+            packed[path] = placed(text, for_chapter(path.stem, downloads, {}, how))
     text = start.read_text("utf-8")
-    without_itself = placed(text, for_book(papers, downloads))  # what is packed has no pack to offer
     if stale := [path for kind in PAPERS for path in downloads.glob(kind) if path.name not in papers]:
-        write(start, without_itself)
+        write(start, placed(text, for_book(papers, downloads)))
         for path in stale:
             path.unlink()
+    packed[start] = placed(text, for_book({}, downloads))
+    packed |= dict.fromkeys(downloads / name for name in papers)
     slug = re.sub(r"\W+", "-", settings()[0].lower()).strip("-") + ("" if solutions else WITHOUT)
     archive = notebooks.BUILD / f"{slug}.zip"
-    packed = pack(site, archive, {start: without_itself.encode()})
-    write(archive, packed)
-    write(site / archive.name, packed)
+    made = pack(site, archive, packed)
+    write(archive, made)
+    write(site / archive.name, made)
     write(start, placed(text, for_book(papers, downloads, site / archive.name)))
     print(f"zip: {megabytes(archive)}, {archive}")
 
@@ -338,7 +345,7 @@ def for_package(downloads):
 
 
 def pack(site, archive, instead):
-    """The bytes of a zip of ``site``, with ``instead`` in the place of some of its files.
+    """The bytes of a zip of ``site``, where the texts of ``instead`` replace files; those of None are left out.
 
     All lies in one folder, sorted, and of one site the bytes are always the same. An ``archive`` that holds the same
     already is not made anew.
@@ -346,8 +353,13 @@ def pack(site, archive, instead):
     files = {}
     for path in site.rglob("*"):
         name = path.relative_to(site).as_posix()
-        if path.is_file() and not re.search(r"(^|/)\.", name) and name != archive.name:
-            files[f"{archive.stem}/{name}"] = instead.get(path) or path.read_bytes()
+        if (
+            path.is_file()
+            and not re.search(r"(^|/)\.", name)
+            and name != archive.name
+            and instead.get(path, "") is not None
+        ):
+            files[f"{archive.stem}/{name}"] = instead[path].encode() if path in instead else path.read_bytes()
     files = dict(sorted(files.items()))
     try:
         with zipfile.ZipFile(archive) as old:
