@@ -99,20 +99,17 @@ def take_turns(tree, version):
 
 @posix
 def test_of_two_builds_one_waits_and_one_that_is_killed_leaves_a_whole_site_and_a_right_next_build(tree):
-    """Without ATTACKS the one kill comes while Sphinx is writing, which it goes on to do."""
+    """The kills of real builds only with ATTACKS; those above are at each step of one whose Sphinx is none."""
     change(tree, 1)
     begun = time.monotonic()
     take_turns(tree, 1)
     takes = time.monotonic() - begun
     assert (tree / "runs").read_text() == "x", "the chapter was run once"
     moments, site, left_over = random.Random(ATTACKS), tree / "_build" / "html", 0
-    for number in range(2, 2 + (ATTACKS or 1)):
+    for number in range(2, 2 + ATTACKS):
         change(tree, number)
         building = start(tree)
-        while not ATTACKS and not list((tree / "_build").glob("next-*/_build/html")):
-            assert building.poll() is None
-            time.sleep(0.02)
-        time.sleep(moments.uniform(0, takes) if ATTACKS else 0)
+        time.sleep(moments.uniform(0, takes))
         its_own = []
         with contextlib.suppress(psutil.Error):  # it may have ended by then
             its_own = psutil.Process(building.pid).children(recursive=True)
@@ -125,9 +122,8 @@ def test_of_two_builds_one_waits_and_one_that_is_killed_leaves_a_whole_site_and_
         assert not list((tree / "_build" / "executed").glob(".*"))
         psutil.wait_procs(its_own, timeout=60)
         assert versions(site) == {str(number)}, "what the killed one had started has not touched it"
-    print(f"{number - 1} kills of builds that take {takes:.0f} s, of which {left_over} left a Sphinx running")
-    assert ATTACKS or left_over, "the kill came when it was to come"
     if ATTACKS:
+        print(f"{ATTACKS} kills of builds that take {takes:.0f} s, of which {left_over} left a Sphinx running")
         finish(start(tree))
         assert not list((tree / "_build").glob("next-*"))
 
