@@ -151,6 +151,7 @@ def attempt(page, axe, known, theme):
     page.wait_for_timeout(200)
     yield from shows_focus(page, known)
     page.evaluate("document.activeElement.blur()")  # or a button's tooltip stays
+    page.wait_for_function("!document.querySelector('.tooltip')")  # which fades
     page.evaluate("name => access.theme(name)", theme)
     yield from zooms(page)
     yield from reflows(page)
