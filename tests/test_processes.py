@@ -52,6 +52,7 @@ def test_an_interrupted_or_killed_notebook_leaves_no_process_and_no_folder(tmp_p
     scratch.mkdir()
     surroundings = {**os.environ, "TMPDIR": str(scratch), "MPLBACKEND": "Agg"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where the tests run unheard
     with subprocess.Popen([sys.executable, script], env=surroundings, **pipes) as notebook:
         try:
             assert notebook.stdout.readline().strip() == "begin"
@@ -61,7 +62,7 @@ def test_an_interrupted_or_killed_notebook_leaves_no_process_and_no_folder(tmp_p
             errors = notebook.communicate(timeout=60)[1]
         finally:
             notebook.kill()
-    assert notebook.returncode != 0
+    assert notebook.returncode != 0, errors
     assert name != "SIGINT" or "KeyboardInterrupt" in errors
     assert wait_until(lambda: not running(scratch)), "no process is left"
     assert wait_until(lambda: not list(scratch.glob("team-*"))), "nor a folder"
