@@ -439,7 +439,9 @@ async def mark_all(found, chapters, jobs, limits):
             print(f"    {tame(remark.splitlines()[0])}", flush=True)
         return made
 
-    return await asyncio.gather(*(one(name, paths) for name, paths in found.items()))
+    async with marking.Nursery() as nursery:
+        limits = {**limits, "nursery": nursery}
+        return await asyncio.gather(*(one(name, paths) for name, paths in found.items()))
 
 
 def tame(text):

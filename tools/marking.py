@@ -5,12 +5,14 @@ without the environment of whoever marks. That keeps an accident from harming an
 defence against malice: the code has the rights of the user who marks, on the disk and in the network.
 """
 
+import ast
 import asyncio
 import contextlib
 import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,12 +39,138 @@ def handed_on():
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
+def places(folder):
+    """Of the environment, where the code may write."""
+    return dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP"), folder)
+
+
 def environment(folder):
     """What the code may know of the environment: how to find programs and data, and where to write."""
     known = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     own = {name: value.format(build=BUILD) for name, value in settings().get("environment", {}).items()}
-    places = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP"), folder)
-    return known | own | places | handed_on() | {"MPLBACKEND": "Agg", "MALLOC_ARENA_MAX": "2"}
+    return known | own | places(folder) | handed_on() | {"MPLBACKEND": "Agg", "MALLOC_ARENA_MAX": "2"}
+
+
+def _can_fork():
+    """Whether a process that has imported TensorFlow can be forked and watched: on macOS it cannot, nor on Windows."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+class Nursery:
+    """Where workers come from: where the system can, copies of one process that has imported what they import.
+
+    To be used as a context, within which it lives.
+    """
+
+    forks = _can_fork()
+
+    async def __aenter__(self):
+        self.open, self.beginning = contextlib.AsyncExitStack(), asyncio.Lock()
+        self.control, self.orders = None, {}  # by number, what is awaited: the process, and its end
+        return self
+
+    async def __aexit__(self, *error):
+        await self.open.aclose()
+
+    async def _begin(self):
+        folder = self.open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.setblocking(False)
+        with theirs:
+            process = await _start("nursery", stdin=theirs, stdout=asyncio.subprocess.DEVNULL, folder=folder)
+        self.open.push_async_callback(_end, _Started(process, folder))
+        asyncio.get_running_loop().add_reader(self.control, self._hear)
+        self.open.callback(self._lose)
+
+    def _hear(self):
+        try:
+            message = self.control.recv(2**16)
+        except OSError:
+            message = b""
+        if not message:
+            return self._lose()
+        said = json.loads(message)
+        began, ended = self.orders[said["number"]]
+        if "pid" in said:
+            began.set_result(said["pid"])
+        else:
+            ended.set_result(said["code"])
+
+    def _lose(self):
+        """Give the process up; what it was to tell will not be known."""
+        if self.control:
+            asyncio.get_running_loop().remove_reader(self.control)
+            self.control.close()
+            self.control = None
+        for began, ended in self.orders.values():
+            if not began.done():
+                began.set_exception(ConnectionError())
+            if not ended.done():
+                ended.set_result(None)
+
+    async def worker(self, job, folder):
+        """A worker that has its ``job`` and works in ``folder``."""
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(job).encode())
+            file.seek(0)
+            if self.forks:
+                async with self.beginning:
+                    if not self.control:  # it is the first time, or an answer has ended what forks
+                        await self._begin()
+                with contextlib.suppress(OSError, TimeoutError):
+                    return await self._fork(job["imports"], file, folder)
+                self._lose()  # and go on without
+            return _Started(await _start(stdin=file, stdout=asyncio.subprocess.PIPE, folder=folder), folder)
+
+    async def _fork(self, imports, file, folder):
+        loop = asyncio.get_running_loop()
+        began, ended = self.orders.setdefault(len(self.orders), (loop.create_future(), loop.create_future()))
+        order = {"number": len(self.orders) - 1, "imports": _imported(imports), "environment": places(folder)}
+        ours, theirs = os.pipe()
+        said, pipe = asyncio.StreamReader(2**20), None
+        try:
+            pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), os.fdopen(ours, "rb", 0))
+            socket.send_fds(self.control, [json.dumps(order).encode()], [file.fileno(), theirs])
+            return _Forked(await asyncio.wait_for(began, STARTING), folder, said, pipe, ended)
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            os.close(theirs)
+
+
+def _imported(source):
+    """The statements in ``source`` that import something."""
+    with contextlib.suppress(SyntaxError):
+        return [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return []
+
+
+class _Started:
+    """A process that was started anew."""
+
+    def __init__(self, process, folder):
+        self.pid, self.folder, self.stdout = process.pid, folder, process.stdout
+        self.kill, self.wait, self.close = process.kill, process.wait, process._transport.close
+
+
+class _Forked:
+    """A process that was forked; its code is None if whoever knew is no more."""
+
+    def __init__(self, pid, folder, stdout, pipe, ended):
+        self.pid, self.folder, self.stdout, self.ended = pid, folder, stdout, ended
+        self.close = pipe.close
+
+    def kill(self):
+        if not self.ended.done():  # or its number may be another's by now
+            os.kill(self.pid, signal.SIGKILL)
+
+    async def wait(self):
+        return await asyncio.shield(self.ended)
 
 
 class _Gone(Exception):
@@ -57,7 +185,7 @@ CERTAIN = ("right", "blank", "syntax")  # what no other answer can have brought 
 STOPPED = ("time", "memory", "died")
 
 
-async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2**30, again=True):
+async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2**30, again=True, nursery=None):
     """Run ``tasks`` and their checks.
 
     A process runs one after the other, each in its first way. A task that fails there is run again in a process of its
@@ -82,6 +210,8 @@ async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2*
         Bytes for all that the process and those it starts hold.
     again : bool
         False where the first way is to decide and answers are known not to disturb each other.
+    nursery : Nursery
+        Where the processes come from; left out, one that ends with the marking.
 
     Returns
     -------
@@ -95,6 +225,10 @@ async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2*
     ChapterError
         If the chapter's own imports fail.
     """
+    if nursery is None:
+        async with Nursery() as nursery:
+            given = {"seconds": seconds, "chapter": chapter, "memory": memory, "again": again, "nursery": nursery}
+            return await mark(imports, tasks, own=own, **given)
     limits = {"seconds": seconds, "chapter": chapter, "memory": memory}
     came, remarks, own = {task["name"]: [] for task in tasks}, [], list(own)
     by_name = {task["name"]: task for task in tasks}
@@ -104,7 +238,7 @@ async def mark(imports, tasks, *, own=(), seconds=30, chapter=600, memory=4 * 2*
         alone = bool(came[batch[0][0]])  # these are ways for one task that has failed before
         jobs = [{"name": name, "cells": way["cells"], "check": by_name[name]["check"]} for name, way in batch]
         try:
-            said, done = await _run(imports, own, jobs, alone, limits)
+            said, done = await _run(nursery, imports, own, jobs, alone, limits)
         except _Gone as gone:
             if not own:
                 raise ChapterError(f"the chapter's imports do not run here: {gone}") from None
@@ -142,7 +276,7 @@ def _best(results):
     return {**best, "remarks": best["remarks"] + [each for each in ended if first["outcome"] not in STOPPED]}
 
 
-async def _run(imports, own, tasks, until_right, limits):
+async def _run(nursery, imports, own, tasks, until_right, limits):
     """Run ``tasks`` in one process until one of them ends it; return the remarks on ``own``, and the results so far."""
     seconds, chapter, memory = limits["seconds"], limits["chapter"], limits["memory"]
     at_most = STARTING + sum(seconds + chapter * _leans(task) for task in [*tasks, {"cells": []}])
@@ -150,7 +284,7 @@ async def _run(imports, own, tasks, until_right, limits):
     job = {"imports": imports, "own": own, "tasks": tasks, "until_right": until_right, "memory": memory, "cpu": cpu}
     results = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        process = await _start(job, folder)
+        process = await nursery.worker(job, folder)
         try:
             started = await _answer(process, STARTING + seconds, memory)
             if "broken" in started:
@@ -200,24 +334,18 @@ async def _came(process, name, limits):
             raise _Gone("died", WROTE_OVER)
 
 
-async def _start(job, folder):
-    """A worker that has its job."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", os.fspath(WORKER)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+async def _start(*arguments, stdin, stdout, folder):
+    """The other half, as a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", os.fspath(WORKER), *arguments),
+        stdin=stdin,
+        stdout=stdout,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
         env=environment(folder),
         limit=2**20,
         start_new_session=True,
     )
-    process.folder = folder
-    process.stdin.write(json.dumps(job).encode())
-    with contextlib.suppress(OSError):  # it has ended already, which its answer will show
-        await process.stdin.drain()
-    process.stdin.close()
-    return process
 
 
 async def _answer(process, seconds, memory):
@@ -240,6 +368,8 @@ async def _answer(process, seconds, memory):
             code = await asyncio.wait_for(process.wait(), ENDING)
         except TimeoutError:
             raise _Gone("died", "it closed what the marking reads from, and ran on") from None
+        if code is None:
+            raise _Gone("died", "it ended the process that ran it")
         how = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else f"exit status {code}"
         raise _Gone("died", f"it ended the process that ran it ({how})")
     finally:
@@ -281,8 +411,10 @@ async def _end(process):
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
             child.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):  # the last on Windows
+        os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), ENDING)
-    process._transport.close()  # something that it started and cut loose may keep the other end of the pipe open
+    process.close()  # something that it started and cut loose may keep the other end of the pipe open

@@ -3,6 +3,9 @@
 It is started by the path of this file, in an empty folder, with a job as JSON on stdin, and writes one line of JSON
 when it begins with a task, whenever it turns from the student's code to the chapter's or back, and when it is through
 with the task. It knows neither the project nor nbgrader.
+
+Started with the word ``nursery`` it runs no job, but forks a worker for each that it is told of: importing TensorFlow
+takes seconds, and is done once.
 """
 
 import ast
@@ -11,7 +14,11 @@ import contextlib
 import inspect
 import json
 import os
+import select
+import signal
+import socket
 import sys
+import tempfile
 import traceback
 import types
 
@@ -190,5 +197,56 @@ def main():
     os._exit(0)  # threads that an answer has started must not hold us up
 
 
+def nursery():
+    """Fork a worker for each order that comes over the socket on stdin, until that is closed.
+
+    An order is JSON with its ``number``; ``imports``, statements to run before, once and for all; and ``environment``,
+    what is added to ours. With it come two descriptors, of the file with the job and of the pipe for what is said.
+    Told back are the order's number and the worker's ``pid``, and when it has ended, its ``code``.
+    """
+    from IPython.core.interactiveshell import InteractiveShell  # noqa: F401, what every worker imports
+
+    control, running, known = socket.socket(fileno=os.dup(0)), {}, set()
+    while True:
+        for ready in select.select([control, *running], [], [])[0]:
+            if ready is not control:
+                number, worker = running.pop(ready)
+                os.close(ready)
+                code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+                control.send(json.dumps({"number": number, "code": code}).encode())
+                continue
+            message, (*descriptors,), *_ = socket.recv_fds(control, 2**16, 2)
+            if not message:  # whoever marks is gone
+                for _, worker in running.values():
+                    with contextlib.suppress(OSError):
+                        os.killpg(worker, signal.SIGKILL)
+                return
+            order = json.loads(message)
+            for statement in order["imports"]:
+                if statement not in known:
+                    known.add(statement)
+                    with contextlib.suppress(Exception):  # the worker will meet it again, and say so
+                        exec(statement, {})
+            if (worker := os.fork()) == 0:
+                os.setsid()
+                control.close()
+                for each in running:
+                    os.close(each)
+                for place, descriptor in enumerate(descriptors):
+                    os.dup2(descriptor, place)
+                    os.close(descriptor)
+                os.environ.update(order["environment"])
+                os.chdir(os.environ["HOME"])
+                tempfile.tempdir = None  # it may be known from an import
+                try:
+                    main()
+                finally:
+                    os._exit(1)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            running[os.pidfd_open(worker)] = order["number"], worker
+            control.send(json.dumps({"number": order["number"], "pid": worker}).encode())
+
+
 if __name__ == "__main__":
-    main()
+    nursery() if sys.argv[1:] == ["nursery"] else main()
