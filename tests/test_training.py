@@ -48,7 +48,9 @@ OPTIMIZERS = {
 
 
 def fit(model, x, y, **options):
-    settings = {"loss": cross_entropy(), "optimizer": "sgd", "batch_size": 16, "verbose": 0} | options
+    """Without XLA, which takes a second a model, where a test does not ask for it."""
+    settings = {"loss": cross_entropy(), "optimizer": "sgd", "batch_size": 16, "verbose": 0, "jit_compile": False}
+    settings |= options
     return training.fit(model, x, y, **settings)
 
 
@@ -87,7 +89,7 @@ def test_an_average_that_the_optimizer_keeps_of_the_weights_takes_their_place_at
     x, y = examples
     ours, theirs = classifier(), classifier()
     averaged = {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.9}
-    fit(ours, x, y, optimizer=keras.optimizers.SGD(**averaged), epochs=2, shuffle=False)
+    fit(ours, x, y, optimizer=keras.optimizers.SGD(**averaged), epochs=2, shuffle=False, jit_compile="auto")
     theirs.compile(loss=cross_entropy(), optimizer=keras.optimizers.SGD(**averaged))
     theirs.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
     assert_same_weights(ours, theirs, rtol=0, atol=1e-5)
@@ -100,7 +102,7 @@ def test_an_optimizer_that_scales_the_loss_takes_the_same_steps(examples):
     x, y = examples
     scaled, plain = classifier(), classifier()
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
-    first = fit(scaled, x, y, optimizer=optimizer, epochs=2)
+    first = fit(scaled, x, y, optimizer=optimizer, epochs=2, jit_compile="auto")
     second = fit(plain, x, y, optimizer=keras.optimizers.SGD(0.1), epochs=2)
     assert_same_weights(scaled, plain, rtol=0, atol=1e-5)
     np.testing.assert_allclose(first.history["loss"], second.history["loss"], rtol=1e-5)  # and tells the loss itself
@@ -149,7 +151,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(examples):
     runs = []
     for seed in (1, 1, 2):
         model = classifier(dropout=0.5)
-        fit(model, x, y, optimizer=OPTIMIZERS["adam"](), epochs=5, seed=seed)
+        fit(model, x, y, optimizer=OPTIMIZERS["adam"](), epochs=5, seed=seed, jit_compile="auto")
         runs.append(model)
     assert_same_weights(runs[0], runs[1], rtol=0)
     assert any((one != other).any() for one, other in zip(runs[0].get_weights(), runs[2].get_weights(), strict=True))
@@ -168,21 +170,20 @@ def test_dropout_is_on_in_training_and_off_in_validation(examples):
     x, y = examples
     model = classifier(dropout=0.5)
     still = keras.optimizers.SGD(0.0)
-    history = fit(model, x, y, optimizer=still, epochs=3, batch_size=M, validation_data=(x, y))
+    whole = {"batch_size": M, "jit_compile": "auto"}
+    history = fit(model, x, y, optimizer=still, epochs=3, validation_data=(x, y), **whole)
     assert len(set(history.history["loss"])) == 3, "a new mask in every epoch"
     keras.utils.set_random_seed(0)
     model = classifier()
-    losses = fit(model, x, y, optimizer=keras.optimizers.SGD(0.0), epochs=3, batch_size=M, shuffle=False).history[
-        "loss"
-    ]
-    assert len(set(losses)) == 1
+    history = fit(model, x, y, optimizer=keras.optimizers.SGD(0.0), epochs=3, shuffle=False, **whole)
+    assert len(set(history.history["loss"])) == 1
 
 
 def test_validation_is_what_evaluate_says(examples, monkeypatch):
     x, y = examples
     monkeypatch.setattr(training, "_VALIDATION_BATCH", 32)  # so that validation has a remainder too
     model = classifier(dropout=0.3)
-    history = fit(model, x, y, metrics=["accuracy"], epochs=2, validation_data=(x, y))
+    history = fit(model, x, y, metrics=["accuracy"], epochs=2, validation_data=(x, y), jit_compile="auto")
     loss, accuracy = model.evaluate(x, y, verbose=0)
     assert history.history["val_loss"][-1] == pytest.approx(loss, abs=1e-6)
     assert history.history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-6)
@@ -195,7 +196,7 @@ def compiled(model):
 def test_a_second_call_reuses_what_was_compiled_and_goes_on(examples):
     x, y = examples
     model, optimizer, loss = classifier(), OPTIMIZERS["adam"](), cross_entropy()
-    options = {"loss": loss, "optimizer": optimizer, "metrics": ["accuracy"], "epochs": 2}
+    options = {"loss": loss, "optimizer": optimizer, "metrics": ["accuracy"], "epochs": 2, "jit_compile": "auto"}
     fit(model, x, y, **options)
     first = compiled(model)
     fit(model, x, y, **options)
@@ -255,9 +256,9 @@ def test_in_mixed_precision_it_trains_and_reuses(examples):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model, optimizer, loss = classifier(), OPTIMIZERS["sgd"](), cross_entropy()
-        first = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5)
+        first = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5, jit_compile="auto")
         known = compiled(model)
-        last = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5)
+        last = fit(model, x, y, loss=loss, optimizer=optimizer, epochs=5, jit_compile="auto")
     finally:
         keras.config.set_dtype_policy("float32")
     assert compiled(model) is known
@@ -404,7 +405,7 @@ def test_where_xla_cannot_it_says_so_and_trains_all_the_same(examples):
     x, y = examples
     model, plain = with_layer(NotForXLA()), with_layer(NotForXLA())
     with pytest.warns(UserWarning, match="XLA cannot compile this model and it runs uncompiled"):
-        fit(model, x, y, epochs=2, validation_data=(x, y))
+        fit(model, x, y, epochs=2, validation_data=(x, y), jit_compile="auto")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(plain, x, y, epochs=2, validation_data=(x, y), jit_compile=False)
@@ -419,7 +420,7 @@ def test_where_xla_was_demanded_and_cannot_it_fails(examples):
 def test_convolutions_are_left_to_tensorflow_without_a_gpu():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
     nested = keras.Sequential([keras.Input((8, 8, 1)), model, keras.layers.Dense(3)])
-    fit(nested, np.ones((4, 8, 8, 1)), np.zeros(4, "int32"))
+    fit(nested, np.ones((4, 8, 8, 1)), np.zeros(4, "int32"), jit_compile="auto")
     assert compiled(nested).jit_compile is bool(tf.config.list_physical_devices("GPU"))
 
 
