@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -17,8 +18,29 @@ settings.register_profile("attacks", deadline=None, max_examples=1000, print_blo
 settings.load_profile("attacks" if os.environ.get("ATTACKS") else "usual")
 
 
+# What takes longest is begun first, so that all processes end together; any other order is right, too.
+LONGEST = [
+    "test_tools.py",
+    "test_grade.py",
+    "mnist.ipynb",
+    "inpainting.ipynb",
+    "test_training.py",
+    "autoencoders.ipynb",
+]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors, as tests wait for a clock or for a process that starts."""
+    return (os.cpu_count() or 1) + 1
+
+
 class ByFileOrChapter(LoadFileScheduling):
-    """One process runs the tests of a file; of those in test_exercises, which takes longest, the tests of a chapter."""
+    """One process runs the tests of a file; of those in test_exercises, which are many, the tests of a chapter."""
 
     def _split_scope(self, nodeid):
         file = super()._split_scope(nodeid)
