@@ -304,6 +304,11 @@ def alive(mark):
     return [each for each in psutil.process_iter(["cmdline"]) if mark in " ".join(each.info["cmdline"] or [])]
 
 
+def workers(known=()):
+    """The processes that run answers, or fork those that do, but for those whose numbers are ``known``."""
+    return [process for process in alive(os.fspath(marking.WORKER)) if process.pid not in known]
+
+
 @posix
 @pytest.mark.parametrize(
     ("new", "said"),
@@ -329,6 +334,7 @@ def alive(mark):
 def test_an_answer_that_forks_fills_or_floods_costs_itself_alone(toy, monkeypatch, in_time, new, said):
     hand_in, mark, *_ = toy
     monkeypatch.setattr(marking, "LARGEST", 2**23)
+    others = {process.pid for process in workers()}  # of another test
     hand_in("somebody/toy.ipynb", body("toy-one", new))
     in_time(240)
     marked = mark()
@@ -337,7 +343,7 @@ def test_an_answer_that_forks_fills_or_floods_costs_itself_alone(toy, monkeypatc
     assert (row["toy-one"], row["toy-two"], row["toy-three"]) == ("0", "1", "1")
     assert said in row["remarks"]
     until = time.monotonic() + 10
-    while (left := alive("left-by-an-answer") + alive(os.fspath(marking.WORKER))) and time.monotonic() < until:
+    while (left := alive("left-by-an-answer") + workers(others)) and time.monotonic() < until:
         time.sleep(0.1)
     own = {process.pid for process in psutil.Process().children(recursive=True)}
     assert not [process for process in left if process.pid in own or "left-by" in " ".join(process.info["cmdline"])]
