@@ -25,10 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from dlutils import data  # noqa: E402
+
 import psutil  # noqa: E402
 import works  # noqa: E402
-
-from dlutils import data  # noqa: E402
 
 BUILD = ROOT / "_build" / "bench"
 
@@ -64,7 +64,8 @@ def machine():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     memory = psutil.virtual_memory().total / 2**30
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()}"
+    name = names[0] if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()}"
 
 
 def busy():
@@ -198,8 +199,8 @@ def main(arguments):
             runs = {side: [] for side in ("book", *wanted)}
             for number in range(rounds):
                 for side, came in runs.items():
-                    came.append(timed(side, path, pythons.get(side, sys.executable)))
-                    told = f"{came[-1]['seconds']:7.2f} s (compiling {came[-1]['compile_s']:.2f}), others {came[-1]['others']:.0%}"
+                    came.append(took := timed(side, path, pythons.get(side, sys.executable)))
+                    told = f"{took['seconds']:7.2f} s (compiling {took['compile_s']:.2f}), others {took['others']:.0%}"
                     print(f"  round {number + 1} of {rounds}  {side:28}{told}", flush=True)
             path.unlink()
             rows += [row_of(work, peer, runs["book"], runs[peer], wanted[peer], options.quick) for peer in wanted]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from works import Work  # noqa: E402
+from works import Work
 
 
 class Clock:

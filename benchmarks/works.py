@@ -15,8 +15,8 @@ class Work:
     """A dense network and how it is trained; what is in ``arrays`` goes to the file beside it.
 
     ``act`` is the activation of the hidden layers; ``loss`` is "softmax" with class numbers, "squared", the mean over
-    all outputs, or "absolute", their sum; ``rule`` a name and a rate. ``quality`` says what the metric is, and two sides
-    have reached the same if theirs are within ``within`` of each other, as a share or, of an accuracy, as a difference.
+    all outputs, or "absolute", their sum; ``rule`` a name and a rate. ``quality`` says what the metric is. Two sides
+    have reached the same if theirs differ by ``within`` at most, of an accuracy, and else by that share of the larger.
     """
 
     name: str
