@@ -417,6 +417,21 @@ def test_where_xla_was_demanded_and_cannot_it_fails(examples):
         fit(with_layer(NotForXLA()), *examples, jit_compile=True)
 
 
+class Asking(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x) if tf.reduce_sum(x) > 0 else self.dense(-x)
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", False])
+def test_a_layer_that_asks_a_tensor_in_python_is_told_how_to_ask(examples, jit_compile):
+    with pytest.raises(TypeError, match=r"model, loss or metrics use a tensor as Python's own bool.*keras\.ops\.where"):
+        fit(Asking(), *examples, jit_compile=jit_compile)
+
+
 def test_convolutions_are_left_to_tensorflow_without_a_gpu():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
     nested = keras.Sequential([keras.Input((8, 8, 1)), model, keras.layers.Dense(3)])
