@@ -198,6 +198,29 @@ def plain_numpy(work):
     return run
 
 
+def products(work):
+    """No training: the matrix products of one, forward and backward, by NumPy's library, at their own shapes."""
+    rng, sizes = np.random.default_rng(0), work.sizes
+    weights = work.first[::2]
+    layers = [rng.normal(size=(work.batch, size)).astype("float32") for size in sizes]
+    outputs = [np.empty_like(each) for each in layers]
+    gradients = [np.empty_like(each) for each in weights]
+
+    def run(clock):
+        for _ in range(work.epochs):
+            for _ in range(work.steps // work.epochs):
+                for number, w in enumerate(weights):
+                    np.matmul(layers[number], w, out=outputs[number + 1])
+                for number, w in reversed(list(enumerate(weights))):
+                    np.matmul(layers[number].T, layers[number + 1], out=gradients[number])
+                    if number:
+                        np.matmul(layers[number + 1], w.T, out=outputs[number])
+            clock.lap()
+        return work.first
+
+    return run
+
+
 def jax_scan(work):
     """JAX: an epoch as one compiled scan."""
     import jax
@@ -339,6 +362,7 @@ SIDES = {
     "GradientTape loop": eager,
     "TF 1 session": session,
     "NumPy": plain_numpy,
+    "products": products,
     "JAX": jax_scan,
     "PyTorch": torch_loop,
     "PyTorch, compiled": torch_compiled,
