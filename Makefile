@@ -26,15 +26,15 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 book: $(READY)  ## run every chapter that changed and build the website; SOLUTIONS=0: without solutions
-	$(BIN)/python -m tools.book $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
+	$(BIN)/python -m tools.build.book $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
 
 pdf: $(READY)  ## the book as one PDF, and each chapter alone, by Chromium; SOLUTIONS=0: without solutions
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
-	$(BIN)/python -m tools.paper pdf $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
+	$(BIN)/python -m tools.build.paper pdf $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
 
 epub: $(READY)  ## the book as an EPUB; SOLUTIONS=0: without solutions
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
-	$(BIN)/python -m tools.paper epub $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
+	$(BIN)/python -m tools.build.paper epub $(if $(SOLUTIONS),--solutions '$(SOLUTIONS)')
 
 test: $(READY)  ## lint, format, the package's tests, and every chapter through nbval
 	$(BIN)/ruff check
@@ -43,37 +43,37 @@ test: $(READY)  ## lint, format, the package's tests, and every chapter through 
 
 # Copies need no extension for MyST, which would number every formula.
 lab: $(READY)  ## open copies of the chapters in JupyterLab, to read, run and change
-	$(BIN)/python -m tools.student --solutions
+	$(BIN)/python -m tools.build.student --solutions
 	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(BIN)/jupyter lab lab
 
 edit: $(READY)  ## open the chapters themselves in JupyterLab, to write
 	$(BIN)/jupyter lab book
 
 student: $(READY)  ## make the notebooks with blanks, to hand out
-	$(BIN)/python -m tools.student
+	$(BIN)/python -m tools.build.student
 
 grade: $(READY)  ## mark a folder of returned notebooks: make grade SUBMISSIONS=folder
 	@test -n "$(SUBMISSIONS)" || { echo "Say which folder: make grade SUBMISSIONS=folder"; exit 2; }
-	$(BIN)/python -m tools.grade "$(SUBMISSIONS)"
+	$(BIN)/python -m tools.teach.grade "$(SUBMISSIONS)"
 
 strip: $(READY)  ## run the chapters and bring them to the form that is kept in git
-	$(BIN)/python -m tools.strip
+	$(BIN)/python -m tools.build.strip
 
 look: $(READY)  ## open every built page in a browser, and work the live figures: errors, accessibility, screenshots
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
 	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_look.py tests/test_look_live.py tests/test_look_feedback.py tests/test_look_paper.py tests/test_site.py
-	$(BIN)/python -m tools.look
-	$(BIN)/python -m tools.live
-	$(BIN)/python -m tools.find
+	$(BIN)/python -m tools.trials.look
+	$(BIN)/python -m tools.trials.live
+	$(BIN)/python -m tools.trials.find
 
 access: $(READY)  ## open every built page in Chromium and Firefox: narrow, enlarged, by keyboard, without motion
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[look]'
 	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_access.py
-	$(BIN)/python -m tools.access
+	$(BIN)/python -m tools.trials.access
 
 bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
 	$(BIN)/python benchmarks/loops.py
-	$(BIN)/python -m tools.seeds book/mnist.ipynb --show train_accuracy test_accuracy final_accuracy convolutional_accuracy
+	$(BIN)/python -m tools.trials.seeds book/mnist.ipynb --show train_accuracy test_accuracy final_accuracy convolutional_accuracy
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --extra teach --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml

@@ -9,7 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 # As in make and in the chapters' kernels: with Agg, say, in the shell no kernel would show a figure.
 os.environ.pop("MPLBACKEND", None)
 
-# What tools.seeds and the like leave beside a chapter while they run it, or when they are killed.
+# What tools.trials.seeds and the like leave beside a chapter while they run it, or when they are killed.
 collect_ignore_glob = ["*/.*.ipynb"]
 
 # The same few examples in each run; ATTACKS=20 in the environment tries many new ones.

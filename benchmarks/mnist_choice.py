@@ -9,7 +9,7 @@ minutes on two cores.
 
 import asyncio
 
-from tools import notebooks
+from tools.build import notebooks
 
 GRID = """
 def measure(label, build, images, epochs, rate):

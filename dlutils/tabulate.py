@@ -13,7 +13,7 @@ HANDED_OUT = re.compile(r"_(child|container|nolegend_)\d*$")  # labels that Matp
 def show_with_figures():
     """Let this kernel show the numbers of each figure, under a type of their own, beside its picture.
 
-    A notebook's front end shows a picture as before: it does not know the type. tools/tables.py does.
+    A notebook's front end shows a picture as before: it does not know the type. tools/build/tables.py does.
 
     Returns
     -------

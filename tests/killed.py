@@ -88,7 +88,7 @@ PAGE = """<html><head><meta charset="utf-8" /></head><body><article>
 
 def tree():
     """Lay a book of one chapter in this folder, and make it that of ``tools``; return a function that changes it."""
-    from tools import book, notebooks, student
+    from tools.build import book, notebooks, student
 
     here = Path.cwd()
     for module in (notebooks, book):
@@ -113,7 +113,7 @@ def tree():
 
 def kill_book():
     """The site is whole and of one version, the old one or the new; the next build makes the new one, and tidies up."""
-    from tools import book, notebooks
+    from tools.build import book, notebooks
 
     async def played(path, **others):
         return notebooks.read(path), "", 0.0
@@ -167,7 +167,7 @@ def kill_book():
 
 def kill_student():
     """The folder to hand out is whole and of one version, and the next command makes the new one."""
-    from tools import notebooks, student
+    from tools.build import notebooks, student
 
     change, out = tree(), student.STUDENT
 
@@ -198,7 +198,7 @@ def kill_student():
 
 def kill_lab():
     """A copy is whole, is renewed by the next command, and is never taken for one that its reader has changed."""
-    from tools import student
+    from tools.build import student
 
     change, copy, theirs = tree(), student.LAB / "chapter.ipynb", student.LAB / "second.ipynb"
 
@@ -229,7 +229,7 @@ def kill_lab():
 
 def kill_grades():
     """Grades that were there, perhaps corrected by hand, are somewhere; the next command makes new ones."""
-    from tools import grade
+    from tools.teach import grade
 
     out, corrected = Path.cwd() / "grades", "corrected by hand, "
     (Path.cwd() / "submissions" / "somebody").mkdir(parents=True)

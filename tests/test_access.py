@@ -1,6 +1,6 @@
-"""What tools.access sees: pages each with one fault that is caught, in every browser that is here."""
+"""What tools.trials.access sees: pages each with one fault that is caught, in every browser that is here."""
 
-from tools import access
+from tools.trials import access
 
 import pytest
 

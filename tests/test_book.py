@@ -9,7 +9,8 @@ import symtable
 import sys
 from pathlib import Path
 
-from tools import book, exercises, faults, notebooks
+from tools.build import book, exercises, notebooks
+from tools.trials import faults
 
 import nbformat
 import pytest

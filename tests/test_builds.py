@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import book, notebooks
+from tools.build import book, notebooks
 
 import nbformat
 import psutil
@@ -67,7 +67,7 @@ def start(tree):
     """A build in ``tree``, as ``make book`` starts it."""
     surroundings = os.environ | {"PYTHONPATH": os.fspath(tree)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "tools.book"], cwd=tree, env=surroundings, **pipes)
+    return subprocess.Popen([sys.executable, "-m", "tools.build.book"], cwd=tree, env=surroundings, **pipes)
 
 
 def finish(building):

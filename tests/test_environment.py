@@ -9,8 +9,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tools import leaning, notebooks
-from tools.notebooks import ROOT
+from tools.build import notebooks
+from tools.build.notebooks import ROOT
+from tools.teach import leaning
 
 import pytest
 import yaml
@@ -91,8 +92,12 @@ def test_make_keeps_the_shells_backend_from_jupyterlab():
     assert done.stdout == "backend:\n"
 
 
-TOOLS = [path.stem for path in sorted((ROOT / "tools").glob("*.py")) if "def main(" in path.read_text("utf-8")]
-TOOLS.remove("worker")  # which no person calls: marking starts it and speaks to it in JSON
+TOOLS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "tools").rglob("*.py"))
+    if "def main(" in path.read_text("utf-8")
+]
+TOOLS.remove("tools.teach.worker")  # which no person calls: marking starts it and speaks to it in JSON
 
 
 HELP = """
@@ -102,7 +107,7 @@ for tool in sys.argv[1:]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
-            status = importlib.import_module(f"tools.{tool}").main(["--help"])
+            status = importlib.import_module(tool).main(["--help"])
         except SystemExit as end:
             status = end.code
     said[tool] = [status, out.getvalue()]
@@ -123,8 +128,8 @@ def test_every_tool_answers_help_and_does_nothing(tmp_path):
     assert done.stderr == ""
     for tool, (status, out) in json.loads(done.stdout).items():
         assert status == 0, tool
-        assert out.startswith(f"usage: python -m tools.{tool} ")
-        assert "main(sys.argv[1:])" in (ROOT / "tools" / f"{tool}.py").read_text("utf-8")
+        assert out.startswith(f"usage: python -m {tool} ")
+        assert "main(sys.argv[1:])" in (ROOT / f"{tool.replace('.', '/')}.py").read_text("utf-8")
     after = sorted(path for path in tmp_path.rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__")
     assert after == before
 
@@ -149,6 +154,6 @@ def test_make_lab_leaves_it_out():
 
 def test_make_bench_shows_what_the_chapter_computes():
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    chapter, shown = re.search(r"tools\.seeds (\S+) --show (.+)", makefile).groups()
+    chapter, shown = re.search(r"tools\.trials\.seeds (\S+) --show (.+)", makefile).groups()
     cells = [cell.source for cell in notebooks.read(ROOT / chapter).cells if cell.cell_type == "code"]
     assert set(shown.split()) <= leaning.uses_of("\n".join(cells)).binds

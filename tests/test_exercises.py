@@ -11,7 +11,8 @@ import re
 import sys
 import tomllib
 
-from tools import exercises, leaning, marking, notebooks, plans, student, words
+from tools.build import exercises, notebooks, student, words
+from tools.teach import leaning, marking, plans
 
 import nbformat
 import pytest

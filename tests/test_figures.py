@@ -2,7 +2,7 @@
 
 import runpy
 
-from tools import notebooks
+from tools.build import notebooks
 
 import nbformat
 import pytest

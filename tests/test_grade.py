@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from tools import exercises, grade, marking, notebooks, student, words
+from tools.build import exercises, notebooks, student, words
+from tools.teach import grade, marking
 
 import nbformat
 import psutil
@@ -526,7 +527,7 @@ def test_marking_that_is_ended_leaves_nothing_behind(tmp_path, ending):
     replaced(looping, "backprop-fib", "return 1 if n <= 2", "return fib(n) if n <= 2")
     cell(looping, "backprop-fib").source += "\nwhile True: pass"
     notebooks.write(looping, tmp_path / "submissions" / "somebody" / "backprop.ipynb")
-    command = [sys.executable, "-m", "tools.grade", tmp_path / "submissions", "--out", tmp_path / "grades"]
+    command = [sys.executable, "-m", "tools.teach.grade", tmp_path / "submissions", "--out", tmp_path / "grades"]
     heard = {"preexec_fn": lambda: signal.signal(ending, signal.SIG_DFL)}  # also where the tests run in the background
     with subprocess.Popen(command, cwd=notebooks.ROOT, stderr=subprocess.PIPE, text=True, **heard) as process:
         marking = psutil.Process(process.pid)

@@ -11,7 +11,8 @@ import socket
 import time
 from pathlib import Path
 
-from tools import book, grade, marking, notebooks
+from tools.build import book, notebooks
+from tools.teach import grade, marking
 
 import psutil
 import pytest
@@ -351,7 +352,7 @@ def test_an_answer_that_forks_fills_or_floods_costs_itself_alone(toy, monkeypatc
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A book of one page in a folder, as ``tools.book`` sees it before anything is run."""
+    """A book of one page in a folder, as ``tools.build.book`` sees it before anything is run."""
     for module in (notebooks, book):
         monkeypatch.setattr(module, "ROOT", tmp_path)
         monkeypatch.setattr(module, "BUILD", tmp_path / "_build")

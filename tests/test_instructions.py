@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tomllib
 
-from tools import instructions, links, notebooks
-from tools.notebooks import ROOT
+from tools.build import notebooks
+from tools.build.notebooks import ROOT
+from tools.trials import instructions, links
 
 import pytest
 import yaml
@@ -76,7 +77,7 @@ def called():
     texts = [(path.name, path.read_text("utf-8")) for path in [*PAGES, ROOT / "Makefile"]]
     texts += [(f"{name}.yml", source) for name, _, source in steps()]
     for where, text in texts:
-        for module, rest in re.findall(r"-m (tools\.\w+|dlutils\.\w+)([^\n`;|)]*)", text):
+        for module, rest in re.findall(r"-m (tools(?:\.\w+)+|dlutils\.\w+)([^\n`;|)]*)", text):
             yield where, module, re.findall(r"(?<!\w)--[a-z-]+", rest)
 
 
@@ -182,12 +183,14 @@ def test_the_tool_needs_nothing_but_python():
     """It runs before anything is installed."""
     imported = {
         alias.name
-        for node in ast.walk(ast.parse((ROOT / "tools" / "instructions.py").read_text("utf-8")))
+        for node in ast.walk(ast.parse((ROOT / "tools" / "trials" / "instructions.py").read_text("utf-8")))
         if isinstance(node, ast.Import)
         for alias in node.names
     }
     assert imported <= sys.stdlib_module_names
     assert (ROOT / "tools" / "__init__.py").read_text("utf-8") == ""
+    (docstring,) = ast.parse((ROOT / "tools" / "trials" / "__init__.py").read_text("utf-8")).body
+    assert isinstance(docstring, ast.Expr)
 
 
 def test_the_page_installs_what_chapters_import():

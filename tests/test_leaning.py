@@ -1,6 +1,6 @@
 """Which cells a piece of code leans on: each line of the table is a notebook, its last cell, and what is run before."""
 
-from tools import leaning
+from tools.teach import leaning
 
 import pytest
 

@@ -7,7 +7,7 @@ import json
 import re
 
 from dlutils import data, live, training
-from tools import notebooks
+from tools.build import notebooks
 
 import keras
 import numpy as np

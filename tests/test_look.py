@@ -2,7 +2,7 @@
 
 import shutil
 
-from tools import look
+from tools.trials import look
 
 import pytest
 

@@ -4,7 +4,7 @@ import shutil
 
 from dlutils import data
 from dlutils import live as figures
-from tools import live
+from tools.trials import live
 
 import numpy as np
 import pytest

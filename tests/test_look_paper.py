@@ -2,7 +2,7 @@
 
 import io
 
-from tools import notebooks, paper
+from tools.build import notebooks, paper
 
 import pytest
 from test_paper import FACTS, ONE, PIXEL, RENDERED, TWO, page

@@ -5,7 +5,8 @@ import json
 import os
 from datetime import date
 
-from tools import margins, moved, notebooks, recorder
+from tools.build import notebooks
+from tools.trials import margins, moved, recorder
 
 import nbformat
 import numpy as np

@@ -9,7 +9,8 @@ import textwrap
 import time
 from pathlib import Path
 
-from tools import flow, mutants, mutations, notebooks
+from tools.build import notebooks
+from tools.trials import flow, mutants, mutations
 
 import nbformat
 import pytest
@@ -286,7 +287,8 @@ class TestFlow:
 RUN = """
 import json, os, sys, traceback
 from pathlib import Path
-from tools import mutants, notebooks
+from tools.build import notebooks
+from tools.trials import mutants
 
 path, options = Path(sys.argv[1]), json.loads(sys.argv[2])
 wanted = options.pop("wanted", None)
@@ -513,7 +515,7 @@ def test_tensorflow_and_its_sessions_work_in_a_copy(tmp_path):
 
 
 def start(folder, *arguments, **options):
-    command = [sys.executable, "-m", "tools.mutants", folder / "chapter.ipynb", "--jobs", "1", *arguments]
+    command = [sys.executable, "-m", "tools.trials.mutants", folder / "chapter.ipynb", "--jobs", "1", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # also where the tests run unheard
     return subprocess.Popen(command, cwd=notebooks.ROOT, **streams, **heard, **options)

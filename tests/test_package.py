@@ -36,8 +36,8 @@ def test_importing_the_package_loads_nothing_heavy():
         ("dlutils.plotting", {"tensorflow", "keras", "dlutils.data"}),
         ("dlutils.live", {"tensorflow", "keras", "dlutils.data", "scipy", "skimage"}),
         ("dlutils.tabulate", {"tensorflow", "keras", "matplotlib", "dlutils.plotting"}),
-        ("tools.book", {"tensorflow", "keras", "dlutils"}),
-        ("tools.strip", {"tensorflow", "keras", "dlutils"}),
+        ("tools.build.book", {"tensorflow", "keras", "dlutils"}),
+        ("tools.build.strip", {"tensorflow", "keras", "dlutils"}),
     ],
 )
 def test_modules_do_not_load_what_they_should_not_know(module, absent):

@@ -6,7 +6,7 @@ import re
 import zipfile
 from xml.etree import ElementTree
 
-from tools import book, notebooks, paper, sheets
+from tools.build import book, notebooks, paper, sheets
 
 import nbformat
 import pytest

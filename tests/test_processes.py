@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 
-from tools import mutants, notebooks
+from tools.build import notebooks
+from tools.trials import mutants
 
 import psutil
 import pytest

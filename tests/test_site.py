@@ -17,7 +17,8 @@ import threading
 import zipfile
 from pathlib import Path
 
-from tools import book, finish, live, notebooks, places
+from tools.build import book, finish, notebooks, places
+from tools.trials import live
 
 import nbformat
 import pytest

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from dlutils import plotting, tabulate
-from tools import book, exercises, notebooks, tables
+from tools.build import book, exercises, notebooks, tables
 
 import matplotlib.pyplot as plt
 import nbformat

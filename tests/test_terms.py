@@ -1,6 +1,6 @@
 """The glossary: links to it from the chapters, and from it to where a term is explained."""
 
-from tools import terms
+from tools.build import terms
 
 import nbformat
 import pytest

@@ -17,7 +17,8 @@ import tomllib
 from pathlib import Path
 
 from dlutils import findings
-from tools import book, exercises, faults, notebooks, paper, seeds, strip, student, words
+from tools.build import book, exercises, notebooks, paper, strip, student, words
+from tools.trials import faults, seeds
 
 import nbformat
 import pytest
@@ -689,9 +690,9 @@ def test_a_build_that_fails_says_where_and_leaves_the_site_as_it_was(small_book,
 
 def test_an_interrupted_build_ends_at_once_and_leaves_the_site(small_book):
     shutil.rmtree(small_book / "tools")
-    shutil.copytree(Path(book.__file__).parent, small_book / "tools")
+    shutil.copytree(Path(book.__file__).parents[1], small_book / "tools")
     environment = os.environ | {"PYTHONPATH": os.fspath(small_book)}
-    command = [sys.executable, "-m", "tools.book", "--jobs", "1"]
+    command = [sys.executable, "-m", "tools.build.book", "--jobs", "1"]
     subprocess.run(command, cwd=small_book, env=environment, check=True, stdout=subprocess.DEVNULL)
     good = page(small_book)
     for name in ("chapter", "second"):
@@ -712,7 +713,7 @@ def test_an_interrupted_build_ends_at_once_and_leaves_the_site(small_book):
     assert not (small_book / "book" / "second.started").exists()
     assert b"interrupted" in said
     assert b"the last good one still stands" in said
-    assert b"tools/book.py" not in said, said.decode()
+    assert b"tools/build/book.py" not in said, said.decode()
     assert page(small_book) == good
 
 

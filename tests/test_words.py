@@ -2,7 +2,7 @@
 
 import re
 
-from tools import exercises, notebooks, student, words
+from tools.build import exercises, notebooks, student, words
 
 import nbformat
 import pytest

@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const summary of document.querySelectorAll('summary[aria-label="Toggle hidden content"]')) {
     summary.removeAttribute("aria-label");
   }
-  // The pages' policy lets no handler in that stands in an attribute, as the theme has it (tools/finish.py).
+  // The pages' policy lets no handler in that stands in an attribute, as the theme has it (tools/build/finish.py).
   document.querySelector(".btn-fullscreen-button")?.addEventListener("click", () => toggleFullScreen());
   // The theme leaves its logo outside of all landmarks.
   document.querySelector(".navbar-brand.logo")?.parentElement.setAttribute("role", "banner");

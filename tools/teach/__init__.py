@@ -1,0 +1,1 @@
+"""What marks the notebooks that come back."""
