@@ -104,3 +104,11 @@ def test_provenance_names_what_ran():
     )
     assert "TensorFlow" not in plain.stdout
     assert "Data" not in plain.stdout
+
+
+def test_tools_know_each_other_one_way():
+    known = {"build": {"build"}, "teach": {"build", "teach"}, "trials": {"build", "teach", "trials"}}
+    for folder, may in known.items():
+        for path in (Path(__file__).parent.parent / "tools" / folder).glob("*.py"):
+            named = set(re.findall(r"^\s*(?:from|import) tools\.(\w+)", path.read_text("utf-8"), re.MULTILINE))
+            assert named <= may, f"{folder}/{path.name} imports from tools.{min(named - may)}"
