@@ -71,12 +71,12 @@ access: $(READY)  ## open every built page in Chromium and Firefox: narrow, enla
 	$(BIN)/python -m pytest --quiet --numprocesses=0 tests/test_access.py
 	$(BIN)/python -m tools.trials.access
 
-bench: $(READY)  ## the training loop beside Keras fit, and the MNIST chapter with five other seeds
-	$(BIN)/python benchmarks/loops.py
-	$(BIN)/python -m tools.trials.seeds book/mnist.ipynb --show train_accuracy test_accuracy final_accuracy convolutional_accuracy
+bench: $(READY)  ## the training loop beside what one would otherwise write; QUICK=1, OTHERS=1 (JAX, PyTorch), GROWTH=1
+	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(OTHERS),--others)
+	$(if $(GROWTH),$(BIN)/python benchmarks/growth.py $(if $(QUICK),--quick))
 
 lock: $(READY)  ## resolve the requirements again (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --extra book --extra lab --extra test --extra teach --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --extra book --extra lab --extra test --extra teach --no-emit-package dlutils --custom-compile-command 'make lock' --upgrade --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what was built; the environment and the downloaded data stay
 	rm -rf _build .pytest_cache .ruff_cache

@@ -7,6 +7,7 @@ its first call's start-up and compiling included, importing and loading data not
 the median of the others; ``epoch_s``, that median; ``rss_mb``, the most memory that the process has held; ``metric``.
 """
 
+import ctypes
 import json
 import statistics
 import sys
@@ -149,7 +150,10 @@ def session(work):
             else:
                 loss = tf.reduce_mean(tf.reduce_sum(tf.abs(answers - y), axis=1))
             rule, rate = work.rule
-            rules = {"adam": v1.train.AdamOptimizer, "sgd": v1.train.GradientDescentOptimizer}
+            rules = {  # with Keras's epsilon
+                "adam": lambda rate: v1.train.AdamOptimizer(rate, epsilon=1e-7),
+                "sgd": v1.train.GradientDescentOptimizer,
+            }
             update = rules[rule](rate).minimize(loss)
             with v1.Session() as session:
                 session.run(v1.global_variables_initializer())
@@ -328,11 +332,14 @@ def scikit_learn(work):
     return run
 
 
+def ctypes_library(path=Path(__file__).parent.parent / "_build" / "bench" / "floor.so"):
+    """What benchmarks/run.py has compiled."""
+    return ctypes.CDLL(str(path))
+
+
 def c_floor(work):
     """A hundred lines of C, on one thread: floor.c, compiled beforehand."""
-    import ctypes
-
-    library = ctypes.CDLL(str(Path(__file__).parent.parent / "_build" / "bench" / "floor.so"))
+    library = ctypes_library()
     x, y = np.ascontiguousarray(work.arrays["x"]), np.ascontiguousarray(work.arrays["y"], np.int32)
     rng = np.random.default_rng(0)
 

@@ -33,7 +33,7 @@ def test_the_lock_satisfies_the_ranges():
     from packaging.requirements import Requirement
 
     lock = (ROOT / "requirements.lock").read_text("utf-8")
-    pinned = dict(re.findall(r"^([a-z0-9.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    pinned = dict(re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==([^\s;]+)", lock, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = list(project["dependencies"])
     for extra in ("mnist", "book", "lab", "test"):

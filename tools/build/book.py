@@ -52,7 +52,7 @@ def digest(*items):
 def installed(lock):
     """The versions that are installed here of the packages that ``lock`` names, which need not be those it pins."""
     versions = []
-    for name in sorted(set(re.findall(r"^([a-z0-9.-]+)==", lock.read_text("utf-8"), re.MULTILINE))):
+    for name in sorted(set(re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==", lock.read_text("utf-8"), re.MULTILINE))):
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
