@@ -1,6 +1,7 @@
 """What holds for all tests, those of the chapters among them."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -49,3 +50,19 @@ class ByFileOrChapter(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return ByFileOrChapter(config, log)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Seconds by chapter: the kernel's start and the imports, which are in its first cell, and the rest."""
+    times = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        path, _, cell = getattr(report, "nodeid", "").partition("::")
+        if path.endswith(".ipynb"):
+            taken = times.setdefault(Path(path).stem, [0.0, 0.0])
+            taken[cell != "Cell 0"] += getattr(report, "duration", 0.0)
+    if times:
+        terminalreporter.section("seconds by chapter")
+        terminalreporter.line(f"{'':30} {'start, imports':>14} {'own work':>9} {'all':>5}")
+        together = tuple(map(sum, zip(*times.values(), strict=True)))
+        for name, (first, rest) in [*sorted(times.items()), ("all", together)]:
+            terminalreporter.line(f"{name:30} {first:14.1f} {rest:9.1f} {first + rest:5.0f}")

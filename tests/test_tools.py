@@ -300,7 +300,11 @@ def test_the_book_is_built_and_rebuilt_only_as_far_as_it_must(small_book, capsys
         assert book.main([]) == 0
         return capsys.readouterr().out
 
-    assert "1 executed" in build()
+    said = build()
+    assert "1 executed" in said
+    start, own, total = map(float, re.search(r"^  chapter +([\d.]+) +([\d.]+) +(\d+)$", said, re.MULTILINE).groups())
+    assert 0 < start
+    assert start + own == pytest.approx(total, abs=0.6), "its seconds, the start apart"
     first = page(small_book)
     for part in ("forty two", "Run on a Tuesday.", 'alt="It rises."', "A line.", "Fig. 1", "Show the check"):
         assert part in first
@@ -311,6 +315,7 @@ def test_the_book_is_built_and_rebuilt_only_as_far_as_it_must(small_book, capsys
     again = build()
     assert "0 executed" in again
     assert "nothing changed" in again
+    assert "own work" not in again, "what did not run took no time"
     assert (small_book / "_build" / "html" / "book" / "chapter.html").stat().st_mtime_ns == stamp
 
     change(small_book, "'two'", "'three'")

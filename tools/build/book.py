@@ -81,18 +81,25 @@ async def execute(paths, settings, jobs):
     results = {path: EXECUTED / f"{names[path]}-{digest(path, environment, found)[:20]}.ipynb" for path in paths}
     stale = [path for path in paths if not results[path].is_file()]
     print(f"chapters: {len(paths)}, of which {len(stale)} to run", flush=True)
-    slots, progress = asyncio.Semaphore(jobs), _Progress()
+    slots, progress, times = asyncio.Semaphore(jobs), _Progress(), {}
 
     async def one(path):
         async with slots:
             progress.show(path.stem, "starting")
+            begun, started = time.perf_counter(), []
+
+            def on_cell(done, cells):
+                started.append(time.perf_counter() - begun)  # the first: the kernel's start, and the chapter's imports
+                progress.show(path.stem, f"cell {done} of {cells}")
+
             notebook, provenance, seconds = await notebooks.run(
                 path,
                 timeout=settings["timeout"],
                 prologue=settings.get("prologue"),
                 epilogue=settings["provenance"],
-                on_cell=lambda done, cells: progress.show(path.stem, f"cell {done} of {cells}"),
+                on_cell=on_cell,
             )
+            times[path.stem] = started[0] if started else seconds, seconds
             notebook.metadata["book"] = {"provenance": provenance, "seconds": round(seconds, 1)}
             for old in EXECUTED.glob(f"{names[path]}-{'?' * 20}.ipynb"):
                 old.unlink()
@@ -107,7 +114,17 @@ async def execute(paths, settings, jobs):
             raise failure
     if failures:
         raise notebooks.ChapterError("\n\n".join(str(failure) for failure in failures))
+    if times:
+        print(budget({path.stem: times[path.stem] for path in stale}), flush=True)
     return results, len(stale)
+
+
+def budget(times):
+    """A table of the seconds that chapters took, {name: (start and imports, all)}, as text."""
+    lines = [f"{'seconds':30} {'start, imports':>14} {'own work':>9} {'all':>5}"]
+    rows = [*times.items(), ("all, one after the other", tuple(map(sum, zip(*times.values(), strict=True))))]
+    lines += [f"{name:30} {start:14.1f} {total - start:9.1f} {total:5.0f}" for name, (start, total) in rows]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 class _Progress:
