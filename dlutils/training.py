@@ -1,6 +1,7 @@
 """The book's training loop: mini-batch gradient descent, a whole epoch compiled into one call."""
 
 import functools
+import os
 import sys
 import time
 import warnings
@@ -82,6 +83,8 @@ def fit(
     ------
     ValueError, TypeError
         For an argument that cannot be used; the message names it.
+    MemoryError
+        If the data do not fit into memory, as a whole and beside the originals.
     """
     epochs = _positive_integer(epochs, "epochs")
     batch_size = _positive_integer(batch_size, "batch_size")
@@ -275,7 +278,7 @@ def _tensors(x, y, x_name, y_name):
     for value, name in ((x, x_name), (y, y_name)):
         if isinstance(value, (list, tuple, dict)):
             raise TypeError(f"{name} must be one array, got a {type(value).__name__}")
-        tensor = tf.convert_to_tensor(value)
+        tensor = _in_memory(value, name)
         if tensor.shape.rank == 0 or tensor.shape[0] == 0:
             raise ValueError(f"{name} must hold at least one example, got shape {tuple(tensor.shape)}")
         tensors.append(tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor)
@@ -285,6 +288,22 @@ def _tensors(x, y, x_name, y_name):
             f"and {tensors[1].shape[0]}"
         )
     return tensors
+
+
+def _in_memory(value, name):
+    """``value`` as a tensor, or a MemoryError that says what to do where it is too large."""
+    needed = getattr(value, "nbytes", 0)
+    # What is there at all, as what is free is not known: systems lend it to the cache of files.
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else float("inf")
+    try:
+        if needed > there:
+            raise MemoryError
+        return tf.convert_to_tensor(value)
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise MemoryError(
+            f"{name} takes {needed / 2**30:.1f} GiB and does not fit into memory; this loop holds all of the data. "
+            "Use Keras model.fit with a tf.data.Dataset, which reads as it goes (the book's setup page shows how)"
+        ) from None
 
 
 def _check_labels(y, loss, classes):

@@ -37,3 +37,12 @@ def test_what_a_chapter_leans_on_is_named_in_it_and_stands_before_it(plan):
         for other in needed:
             assert order.index(other) < order.index(chapter)
             assert f"{{ref}}`{other}`" in text or f"<{other}>`" in text, f"{chapter} does not name {other}"
+
+
+def test_the_page_on_costs_tells_what_was_measured():
+    costs = runpy.run_path(str(BOOK / "figures" / "costs.py"))
+    page, kept = (BOOK / "costs.md").read_text("utf-8"), costs["record"]()
+    assert costs["table"](kept["rows"]) in page
+    assert kept["machine"].split(",")[0] in page
+    for name in ("ratios", "growth", "limit"):
+        assert f"figures/costs-{name}.png" in page

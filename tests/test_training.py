@@ -1,8 +1,10 @@
 """The training loop: against Keras's own, and in what Keras's has no equal to."""
 
 import io
+import re
 import sys
 import warnings
+from pathlib import Path
 
 from dlutils import training
 
@@ -485,6 +487,36 @@ def test_what_cannot_be_used_is_named(examples, changes, error, message):
     arguments = {"model": classifier(), "x": examples[0], "y": examples[1]} | changes
     with pytest.raises(error, match=message):
         fit(arguments.pop("model"), arguments.pop("x"), arguments.pop("y"), **arguments)
+
+
+def test_data_that_do_not_fit_are_refused_and_the_way_is_shown(examples, monkeypatch):
+    too_much = np.lib.stride_tricks.as_strided(np.zeros(1, "float32"), (2**42, 5), (0, 0))  # 80 TiB of one number
+    with pytest.raises(MemoryError, match=r"x takes 81920\.0 GiB and does not fit .*Keras model\.fit with a tf\.data"):
+        fit(classifier(), too_much, examples[1])
+
+    model = classifier()
+
+    def full(value):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(training.tf, "convert_to_tensor", full)
+    with pytest.raises(MemoryError, match=r"x takes 0\.0 GiB and does not fit"):
+        fit(model, *examples)
+
+
+def test_the_way_that_the_setup_page_shows_for_them_works(tmp_path, monkeypatch):
+    page = (Path(__file__).parent.parent / "book" / "setup.md").read_text("utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    rng = np.random.default_rng(0)
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", rng.normal(size=(70, 4, 4)).astype("float32"))
+    np.save("y.npy", rng.integers(10, size=70))
+    space = {}
+    exec(source.replace("epochs=5", "epochs=5, verbose=0"), space)
+    history = space["model"].history.history
+    assert history["loss"][-1] < history["loss"][0]
+    assert len(history["loss"]) == 5
+    assert int(space["model"].optimizer.iterations) == 5 * 3, "batches of 32, and the rest"
 
 
 def test_labels_are_checked_in_every_form_of_the_loss(examples):

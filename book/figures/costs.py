@@ -1,0 +1,188 @@
+"""Draws costs-ratios.png, costs-growth.png and costs-limit.png, for the page on costs.
+
+    python book/figures/costs.py [--take]
+
+They show what stands in costs.json: what the benchmark measured on one machine. --take
+puts in there what `make bench GROWTH=1` has just measured. The page's table is printed.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+matplotlib.use("Agg")
+
+HERE = Path(__file__).parent
+BUILD = HERE.parent.parent / "_build"
+KEPT = [
+    *("work", "peer", "ours_s", "peer_s", "ratio", "to_reach", "same_quality"),
+    *("ours_metric", "peer_metric", "ours_compile_s", "ours_rss_mb", "peer_rss_mb"),
+    *("others_share", "gflop"),
+]
+TITLES = {
+    "mnist": "MNIST, 784-100-10",
+    "regression": "ten points, 1-30-100-100-30-1",
+    "astronaut": "astronaut, 64 × 64",
+    "autoencoder": "autoencoder, 784-…-2-…-784",
+    "classifier": "curve, 2-4-2",
+}
+OURS, THEIRS = "#0072B2", "#D55E00"
+
+
+def record():
+    """What was measured: machine, rows of the table, growth, limits."""
+    return json.loads((HERE / "costs.json").read_text("utf-8"))
+
+
+def take():
+    """Keep what has just been measured, rounded."""
+    rows = json.loads((BUILD / "bench.json").read_text("utf-8"))
+    growth = json.loads((BUILD / "bench-growth.json").read_text("utf-8"))
+    if any(row["quick"] for row in rows):
+        raise SystemExit("_build/bench.json was made by --quick, which judges nothing")
+    kept = {
+        "machine": rows[0]["machine"],
+        "rows": [{name: row[name] for name in KEPT} for row in rows],
+    }
+    kept |= {"growth": growth["growth"], "limits": growth["limits"]}
+    rounded = json.loads(
+        json.dumps(kept), parse_float=lambda text: float(f"{float(text):.4g}")
+    )
+    (HERE / "costs.json").write_text(
+        json.dumps(rounded, indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
+
+
+def table(rows):
+    """The rows as a table in Markdown."""
+    lines = [
+        "| work | beside | book | other | times as fast | quality |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        other = (
+            "not compared"
+            if row["peer_metric"] is None
+            else f"{row['ours_metric']:.3g} and {row['peer_metric']:.3g}"
+        )
+        told = [TITLES[row["work"]], row["peer"]]
+        told += [f"{row[name]:.1f} s" for name in ("ours_s", "peer_s")]
+        told += [f"{row['ratio']:.1f}", other]
+        lines.append(f"| {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def draw_ratios(rows):
+    """A bar for each row: how many times as long as the book's loop."""
+    _, ax = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    names = [f"{row['peer']}\n{TITLES[row['work']]}" for row in rows]
+    ratios = [row["ratio"] for row in rows]
+    ax.barh(
+        range(len(rows)),
+        ratios,
+        left=0,
+        color=[OURS if ratio >= 1 else THEIRS for ratio in ratios],
+        height=0.6,
+    )
+    for place, ratio in enumerate(ratios):
+        ax.annotate(
+            f"{ratio:.1f}",
+            (max(ratio, 1), place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    ax.set_yticks(range(len(rows)), names, fontsize=8)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set(
+        xscale="log",
+        xlabel="time, as a multiple of the book's loop",
+        xlim=(0.3, 3 * max(ratios)),
+    )
+    ax.set_xticks([0.5, 1, 2, 5, 10, 20, 50], ["0.5", "1", "2", "5", "10", "20", "50"])
+    ax.minorticks_off()
+    ax.invert_yaxis()
+    ax.figure.savefig(HERE / "costs-ratios.png", dpi=150)
+
+
+def draw_growth(growth):
+    """Seconds an epoch, and memory, by the number of examples, for both loops."""
+    _, axes = plt.subplots(2, 2, figsize=(6.8, 5.2), layout="constrained")
+    shown = (
+        ("examples", "images of MNIST"),
+        ("side", "side of the picture, in pixels"),
+    )
+    for column, (what, label) in zip(axes.T, shown, strict=True):
+        for side, color, marker in (("book", OURS, "o"), ("Keras fit", THEIRS, "s")):
+            rows = [
+                row for row in growth if row["what"] == what and row["side"] == side
+            ]
+            sizes = [row["size"] for row in rows]
+            name = "book's loop" if side == "book" else side
+            style = {"color": color, "marker": marker, "label": name}
+            column[0].plot(sizes, [row["epoch_s"] for row in rows], **style)
+            column[1].plot(sizes, [row["rss_mb"] / 1000 for row in rows], **style)
+            for ax in column:
+                ax.set_xscale("log", base=2)
+                ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+                ax.minorticks_off()
+        column[0].set(yscale="log", ylabel="seconds an epoch")
+        column[1].set(ylabel="memory (GB)", ylim=(0, None), xlabel=label)
+    axes[0, 0].legend()
+    axes[0, 0].figure.savefig(HERE / "costs-growth.png", dpi=150)
+
+
+def draw_limit(limits):
+    """For three works, operations a second: the loop, and the matrix products alone."""
+    _, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
+    for place, row in enumerate(limits):
+        for shift, side, color, hatch in (
+            (-0.2, "products", "#999999", "//"),
+            (0.2, "book", OURS, None),
+        ):
+            rate = row["gflop"] / row[side]
+            name = (
+                {"products": "matrix products alone", "book": "book's loop"}[side]
+                if place == 0
+                else None
+            )
+            ax.barh(
+                place + shift,
+                rate,
+                0.36,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                label=name,
+            )
+            ax.annotate(
+                f"{rate:.0f}",
+                (rate, place + shift),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+            )
+    ax.set_yticks(range(len(limits)), [TITLES[row["work"]] for row in limits])
+    ax.set(xlabel="thousand million operations a second")
+    ax.margins(x=0.1)
+    ax.invert_yaxis()
+    ax.legend()
+    ax.figure.savefig(HERE / "costs-limit.png", dpi=150)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "--take", action="store_true", help="what make bench has just measured"
+    )
+    if parser.parse_args().take:
+        take()
+    plt.style.use(HERE.parent.parent / "dlutils" / "style.mplstyle")
+    kept = record()
+    draw_ratios(kept["rows"])
+    draw_growth(kept["growth"])
+    draw_limit(kept["limits"])
+    print(table(kept["rows"]))
