@@ -512,7 +512,9 @@ def test_the_way_that_the_setup_page_shows_for_them_works(tmp_path, monkeypatch)
     np.save("x.npy", rng.normal(size=(70, 4, 4)).astype("float32"))
     np.save("y.npy", rng.integers(10, size=70))
     space = {}
-    exec(source.replace("epochs=5", "epochs=5, verbose=0"), space)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        exec(source.replace("epochs=5", "epochs=5, verbose=0"), space)
     history = space["model"].history.history
     assert history["loss"][-1] < history["loss"][0]
     assert len(history["loss"]) == 5
