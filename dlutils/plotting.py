@@ -66,7 +66,7 @@ def plot_digits(images, captions=None, *, columns=None, ax=None):
         ax.add_patch(plt.Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="0.75", linewidth=0.8))
         if captions is not None:
             ax.text(left + width / 2, top + height + gap / 2, str(captions[index]), ha="center", va="top", fontsize=11)
-    ax.imshow(canvas, cmap="gray_r", vmin=0, vmax=images.max() or 1, interpolation="nearest")
+    ax.imshow(canvas, cmap="gray_r", vmin=0, vmax=images.max() if images.max() > 0 else 1, interpolation="nearest")
     ax.set(xlim=(-1, canvas.shape[1]), ylim=(canvas.shape[0], -1))
     ax.axis("off")
     return ax
