@@ -84,7 +84,7 @@ def main(arguments):
         rows += grown("side", sides, lambda side: works.astronaut(side, passes=3), folder, 1)
         print("how near to the matrix products alone", flush=True)
         for name, title in LIMITED.items():
-            work, path = run.MAKE[name](True), folder / "work.npz"
+            work, path = run.MAKE[name](options.quick), folder / "work.npz"
             work.save(path)
             runs = {side: [] for side in ("book", "products")}
             for _ in range(rounds):
