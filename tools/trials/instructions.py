@@ -56,7 +56,7 @@ def blocks(text):
             heading = match[1].strip()
     if fences:
         raise ValueError(f"a fence is not closed under {heading!r}")
-    return {name: found[name] for name in found}
+    return {name: block for name, block in found.items() if block[0] != "python"}  # an example, and no command
 
 
 def all_blocks(root=ROOT):
