@@ -17,6 +17,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork a process")
 IMPORTS = "import math\n\nseed = 1"
+# Mutants are run each week, and so are these, which take seconds each.
+weekly = pytest.mark.skipif(not os.environ.get("ATTACKS"), reason="in the weekly run, or with ATTACKS=1")
 
 
 def code(source, cell=None, **metadata):
@@ -394,6 +396,7 @@ class TestRun:
         assert results["pass"][:2] == ("caught", 19)
 
 
+@weekly
 def test_memory_is_limited(tmp_path):
     cells = code("size = 2**20"), code("crowd = bytearray(256 * size)[0]"), check("assert crowd == 0")
     wanted = {"wanted": ["size = 2**21"]}
@@ -415,6 +418,7 @@ SLOW = [
 ]
 
 
+@weekly
 def test_skipping_finds_what_running_all_finds(tmp_path):
     few = results_of(chapter(*SLOW), tmp_path, constants={"WORTH_SKIPPING": -1})
     assert few == results_of(chapter(*SLOW), tmp_path, whole=True)
@@ -422,6 +426,7 @@ def test_skipping_finds_what_running_all_finds(tmp_path):
     assert few["unread = 5"][0] == "survived"
 
 
+@weekly
 def test_each_from_the_first_cell_on_finds_what_copies_find(tmp_path):
     noted = code("drawn = a", mystnb={"figure": {"name": "fig"}}), check("assert drawn == 2"), code("a = 9", "last")
     copies = results_of(chapter(*SLOW, *noted), tmp_path, whole=True)
@@ -429,6 +434,7 @@ def test_each_from_the_first_cell_on_finds_what_copies_find(tmp_path):
     assert {result[0] for result in copies.values()} == {"caught", "raised", "survived"}
 
 
+@weekly
 def test_what_is_skipped_is_not_run(tmp_path):
     log = tmp_path / "log"
     noisy = code(f"noise = 0\nwith open({os.fspath(log)!r}, 'a') as file:\n    file.write('x')")
@@ -507,6 +513,7 @@ SESSION_FATES = {
 }
 
 
+@weekly
 def test_tensorflow_and_its_sessions_work_in_a_copy(tmp_path):
     imports = "import keras\nimport numpy as np\nimport tensorflow as tf\n\nseed = 1\nkeras.utils.set_random_seed(seed)"
     fates = FATES | SESSION_FATES
