@@ -164,6 +164,7 @@ class _Compiled:
         return loss * tf.cast(tf.shape(x)[0], loss.dtype)
 
     def _train_epoch(self, x, y, order):
+        self.model.reset_metrics()
         total = tf.zeros((), keras.config.floatx())
         steps = order.shape[0] // self.batch_size
         whole = steps * self.batch_size
@@ -176,7 +177,7 @@ class _Compiled:
             _, total = tf.while_loop(lambda step, _: step < steps, one_more, (0, total))
         if whole < order.shape[0]:
             total += self._step(tf.gather(x, order[whole:]), tf.gather(y, order[whole:]))
-        return total / order.shape[0]
+        return self._results(total / order.shape[0])
 
     def _evaluate_batch(self, x, y):
         y_pred = self.model(x, training=False)
@@ -185,6 +186,7 @@ class _Compiled:
         return loss * tf.cast(tf.shape(x)[0], loss.dtype)
 
     def _evaluate(self, x, y):
+        self.model.reset_metrics()
         total = tf.zeros((), keras.config.floatx())
         steps = x.shape[0] // _VALIDATION_BATCH
         whole = steps * _VALIDATION_BATCH
@@ -198,13 +200,15 @@ class _Compiled:
             _, total = tf.while_loop(lambda step, _: step < steps, one_more, (0, total))
         if whole < x.shape[0]:
             total += self._evaluate_batch(x[whole:], y[whole:])
-        return total / x.shape[0]
+        return self._results(total / x.shape[0])
+
+    def _results(self, loss):
+        return self.model.get_metrics_result() | {"loss": loss}  # Keras's own tracker of the loss is idle here
 
     def run(self, function, *arguments):
         """Call ``function``, one of the two, and return the loss and the metrics as numbers."""
-        self.model.reset_metrics()
         try:
-            loss = function(*arguments)
+            results = function(*arguments)
         except tf.errors.OperatorNotAllowedInGraphError as error:
             raise TypeError(
                 "model, loss or metrics use a tensor as Python's own bool, number or list, in an if or a for, say; "
@@ -219,8 +223,7 @@ class _Compiled:
             name = "train" if function is self.train else "evaluate"
             self.jit_compile = False
             self._build()
-            loss = getattr(self, name)(*arguments)
-        results = self.model.get_metrics_result() | {"loss": loss}  # Keras's own tracker of the loss is idle here
+            results = getattr(self, name)(*arguments)
         return {name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in results.items()}
 
 
