@@ -26,7 +26,7 @@ import run  # noqa: E402
 import works  # noqa: E402
 
 SIDES = ("book", "Keras fit")
-LIMITED = {"mnist": "MNIST 784-100-10", "astronaut": "astronaut 64 × 64", "autoencoder": "autoencoder"}
+LIMITED = ("mnist", "astronaut", "autoencoder")
 
 
 def median(runs, name):
@@ -83,7 +83,7 @@ def main(arguments):
         sides = [32, 64, 128, 256, 512][half]
         rows += grown("side", sides, lambda side: works.astronaut(side, passes=3), folder, 1)
         print("how near to the matrix products alone", flush=True)
-        for name, title in LIMITED.items():
+        for name in LIMITED:
             work, path = run.MAKE[name](options.quick), folder / "work.npz"
             work.save(path)
             runs = {side: [] for side in ("book", "products")}
@@ -92,11 +92,11 @@ def main(arguments):
                     came.append(run.timed(side, path))
             epochs = {side: median(came, "epoch_s") for side, came in runs.items()}
             gflop = work.operations() / 1e9 / work.epochs
-            limits.append({"work": name, "title": title, "gflop": gflop, **epochs})
+            limits.append({"work": name, "gflop": gflop, **epochs})
             rates = ", ".join(
                 f"{side} {seconds:.3f} s ({gflop / seconds:.0f} GFLOP/s)" for side, seconds in epochs.items()
             )
-            print(f"  {title}, {gflop:.1f} GFLOP an epoch: {rates}", flush=True)
+            print(f"  {work.title}, {gflop:.1f} GFLOP an epoch: {rates}", flush=True)
     written = {"machine": run.machine(), "growth": rows, "limits": limits}
     aside = ROOT / "_build" / f".bench-growth.json.{os.getpid()}"
     aside.write_text(json.dumps(written, indent=1), "utf-8")

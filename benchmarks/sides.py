@@ -66,8 +66,8 @@ def book(work):
 
     def run(clock):
         laps = keras.callbacks.LambdaCallback(on_epoch_end=clock.lap)
-        options = {"epochs": work.epochs, "batch_size": work.batch, "metrics": metrics, "verbose": 0}
-        training.fit(model, x, y, loss=loss, optimizer=optimizer, callbacks=[laps], **options)
+        options = {"epochs": work.epochs, "batch_size": work.batch, "shuffle": work.shuffle, "metrics": metrics}
+        training.fit(model, x, y, loss=loss, optimizer=optimizer, callbacks=[laps], verbose=0, **options)
         return model.get_weights()
 
     return run
@@ -85,7 +85,8 @@ def keras_fit(work, *, steps=None, compiled=None, epochs=None, rows=None):
         laps = keras.callbacks.LambdaCallback(on_epoch_end=clock.lap)
         tuned = {} if steps is None else {"steps_per_execution": steps, "jit_compile": compiled}
         model.compile(loss=loss, optimizer=optimizer, metrics=metrics, **tuned)
-        model.fit(x, y, epochs=epochs or work.epochs, batch_size=work.batch, callbacks=[laps], verbose=0)
+        options = {"epochs": epochs or work.epochs, "batch_size": work.batch, "shuffle": work.shuffle}
+        model.fit(x, y, callbacks=[laps], verbose=0, **options)
         return model.get_weights()
 
     return run
@@ -107,16 +108,13 @@ def eager(work):
 
     model, loss, optimizer = keras_model(work)
     loss = loss if callable(loss) else tf.keras.losses.MeanSquaredError()
-    x, y = work.arrays["x"], work.arrays["y"]
     rng = np.random.default_rng(0)
 
     def run(clock):
         for _ in range(work.epochs):
-            order = rng.permutation(len(x))
-            for begin in range(0, len(x), work.batch):
-                chosen = order[begin : begin + work.batch]
+            for x, y in work.batches(rng):
                 with tf.GradientTape() as tape:
-                    value = loss(y[chosen], model(x[chosen], training=True))
+                    value = loss(y, model(x, training=True))
                 optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
             clock.lap()
         return model.get_weights()
@@ -130,13 +128,13 @@ def session(work):
 
     v1 = tf.compat.v1
     graph = tf.Graph()
-    x_all, y_all = work.arrays["x"], work.arrays["y"]
+    targets = work.arrays["y"]
     rng = np.random.default_rng(0)
 
     def run(clock):
         with graph.as_default():
             x = v1.placeholder(tf.float32, [None, work.sizes[0]])
-            y = v1.placeholder(y_all.dtype, [None, *y_all.shape[1:]])
+            y = v1.placeholder(targets.dtype, [None, *targets.shape[1:]])
             parameters = [v1.Variable(each) for each in work.first]
             act = {"relu": tf.nn.relu, "sigmoid": tf.sigmoid, "tanh": tf.tanh}[work.act]
             answers, layers = x, list(zip(parameters[::2], parameters[1::2], strict=True))
@@ -158,10 +156,8 @@ def session(work):
             with v1.Session() as session:
                 session.run(v1.global_variables_initializer())
                 for _ in range(work.epochs):
-                    order = rng.permutation(len(x_all))
-                    for begin in range(0, len(x_all), work.batch):
-                        chosen = order[begin : begin + work.batch]
-                        session.run(update, feed_dict={x: x_all[chosen], y: y_all[chosen]})
+                    for inputs, labels in work.batches(rng):
+                        session.run(update, feed_dict={x: inputs, y: labels})
                     clock.lap()
                 return session.run(parameters)
 
@@ -170,7 +166,6 @@ def session(work):
 
 def plain_numpy(work):
     """NumPy alone: forward, backward and Adam by hand, for ReLU and softmax."""
-    x_all, y_all = work.arrays["x"], work.arrays["y"]
     rng = np.random.default_rng(0)
 
     def run(clock):
@@ -178,10 +173,7 @@ def plain_numpy(work):
         means, squares = ([np.zeros_like(each) for each in parameters] for _ in range(2))
         t = 0
         for _ in range(work.epochs):
-            order = rng.permutation(len(x_all))
-            for begin in range(0, len(x_all), work.batch):
-                chosen = order[begin : begin + work.batch]
-                x, y = x_all[chosen], y_all[chosen]
+            for x, y in work.batches(rng):
                 hidden = np.maximum(x @ w1 + b1, 0)
                 answers = hidden @ w2 + b2
                 p = np.exp(answers - answers.max(axis=1, keepdims=True))

@@ -30,6 +30,7 @@ class Work:
     quality: str
     within: float
     start: float | None = None  # the weights' standard deviation; None is Glorot's
+    shuffle: bool = True
     arrays: dict = dataclasses.field(default_factory=dict, repr=False)
 
     def __post_init__(self):
@@ -51,6 +52,15 @@ class Work:
     def first(self):
         """The first weights and biases, in turn."""
         return [self.arrays[f"{kind}{number}"] for number in range(len(self.sizes) - 1) for kind in "wb"]
+
+    def batches(self, rng):
+        """An epoch's batches, pairs of inputs and targets, in an order that ``rng`` draws or as they stand."""
+        x, y = (self.arrays[name] for name in "xy")
+        order = rng.permutation(len(x)) if self.shuffle else None
+        for begin in range(0, len(x), self.batch):
+            chosen = slice(begin, begin + self.batch)
+            chosen = chosen if order is None else order[chosen]
+            yield x[chosen], y[chosen]
 
     def operations(self):
         """Multiplications and additions of the whole training, from the shapes: forward, and twice that backward.
@@ -146,4 +156,4 @@ def classifier(epochs=100):
     y = -0.5 * (x[:, 0] * x[:, 1] - 1) ** 2 + 2 * x[:, 1] + 5 >= 0
     arrays = {"x": np.tile(x, (400, 1)).astype("float32"), "y": np.tile(y, 400).astype("int32")}
     about = ("curve 2-4-2, full batches", [2, 4, 2], "sigmoid", "softmax", ("sgd", 0.5), 1000, epochs)
-    return Work("classifier", *about, "loss", 0.1, start=1.0, arrays=arrays)
+    return Work("classifier", *about, "loss", 0.1, start=1.0, shuffle=False, arrays=arrays)
