@@ -435,6 +435,15 @@ def build(folder, site, secret=frozenset(), solutions=True):
     finish.offer(site, solutions)
 
 
+def given_up(error, what, last):
+    """Say why no new ``what`` was made, and where the last good one is, if there is one; return the exit status."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
+    kept = f"; the last good one still stands in {last}" if last.exists() else ""
+    print(f"No new {what} was made{kept}.", file=sys.stderr)
+    return 130 if interrupted else 1
+
+
 def main(arguments):
     """Build the book; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.build.book", description=__doc__.split("\n\n")[0])
@@ -453,11 +462,7 @@ def main(arguments):
             results, ran = asyncio.run(execute(chapters, notebooks.settings(), options.jobs))
             build(stage(results, solutions), site, frozenset() if solutions else secret, solutions)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
-        kept = f"; the last good one still stands in {site}" if site.exists() else ""
-        print(f"No new site was made{kept}.", file=sys.stderr)
-        return 130 if interrupted else 1
+        return given_up(error, "site", site)
     print(f"{ran} executed, {time.monotonic() - start:.0f} s in all. Open {site / 'index.html'}")
     return 0
 

@@ -795,11 +795,7 @@ def main(arguments):
                 mark.write_text(stamp)
             offer(path, chapters, solutions)
     except (notebooks.ChapterError, KeyboardInterrupt) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        print("\ninterrupted" if interrupted else f"\n{error}\n", file=sys.stderr)
-        kept = f"; the last good one is still {path}" if path.exists() else ""
-        print(f"No new {options.kind.upper()} was made{kept}.", file=sys.stderr)
-        return 130 if interrupted else 1
+        return book.given_up(error, options.kind.upper(), path)
     print(f"{path.stat().st_size / 1e6:.1f} MB, {time.monotonic() - start:.0f} s in all. Open {path}")
     return 0
 

@@ -137,7 +137,8 @@ class Nursery:
             socket.send_fds(self.control, [json.dumps(order).encode()], [file.fileno(), theirs])
             return _Forked(await asyncio.wait_for(began, STARTING), folder, said, pipe, ended)
         except BaseException:
-            pipe.close()
+            if pipe:
+                pipe.close()
             raise
         finally:
             os.close(theirs)
