@@ -3,7 +3,8 @@
     python book/figures/costs.py [--take]
 
 They show what stands in costs.json: what the benchmark measured on one machine. --take
-puts in there what `make bench GROWTH=1` has just measured. The page's table is printed.
+puts in there what `make bench GROWTH=1` has just measured. Printed are the page's table
+and its other phrases with numbers; a test looks for all of them on the page.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -20,6 +22,7 @@ BUILD = HERE.parent.parent / "_build"
 KEPT = [
     *("work", "peer", "ours_s", "peer_s", "ratio", "to_reach", "same_quality"),
     *("ours_metric", "peer_metric", "ours_compile_s", "ours_rss_mb", "peer_rss_mb"),
+    *("ours_epoch_s", "peer_epoch_s"),
     *("others_share", "gflop"),
 ]
 TITLES = {
@@ -75,6 +78,89 @@ def table(rows):
     return "\n".join(lines)
 
 
+def phrases(kept):
+    """What else the page says in numbers, each phrase as it stands there."""
+    by = {(row["work"], row["peer"]): row for row in kept["rows"]}
+    names = ("Keras fit", "Keras fit, tuned", "GradientTape loop", "NumPy")
+    names = (*names, "scikit-learn", "C, one thread")
+    yield (
+        "On MNIST Keras fit takes {} times as long, tuned {}, a GradientTape loop {}, "
+        "NumPy {}, scikit-learn {}, C on one thread {}."
+    ).format(*(f"{by['mnist', name]['ratio']:.1f}" for name in names))
+    sessions = [row["ratio"] for row in kept["rows"] if row["peer"] == "TF 1 session"]
+    by_step = by["regression", "Keras fit, a step an epoch"]["ratio"]
+    yield (
+        f"TensorFlow 1 sessions take {min(sessions):.1f} to {max(sessions):.1f} times "
+        f"as long, Keras fit {by['astronaut', 'Keras fit']['ratio']:.1f} on the "
+        f"astronaut and {by_step:.0f} with a step an epoch."
+    )
+    numpy = by["mnist", "NumPy"]
+    yield (
+        f"of the book's {numpy['ours_s']:.1f} seconds on MNIST "
+        f"{numpy['ours_compile_s']:.1f} are start-up and compiling"
+    )
+    both = numpy["peer_epoch_s"], numpy["ours_epoch_s"]
+    yield "its epoch is {:.2f} s and the loop's {:.2f}".format(*both)
+    starts = [row["ours_compile_s"] for row in kept["rows"]]
+    yield f"{min(starts):.1f} to {max(starts):.1f} seconds for these networks"
+    said = (
+        "on MNIST {:.0f} and {:.0f} milliseconds an epoch, {:.1f} times as long",
+        "on the astronaut {:.0f} and {:.0f}, {:.1f} times",
+        "on the autoencoder {:.0f} and {:.0f}, {:.1f} times",
+    )
+    for text, row in zip(said, kept["limits"], strict=True):
+        both = 1000 * row["products"], 1000 * row["book"]
+        yield text.format(*both, row["book"] / row["products"])
+    ends = {key: [rows[0], rows[-1]] for key, rows in by_size(kept).items()}
+    said = (
+        "from 7,500 to 60,000 images the book's loop grows from {} to {} seconds and "
+        "Keras fit from {} to {}",
+        "from 32 to 512 pixels a side from {} to {} and from {} to {}",
+        "for MNIST from {} to {} gigabytes and from {} to {}, for pictures from {} to "
+        "{} and from {} to {}",
+    )
+    seconds = {key: [f"{row['epoch_s']:.2g}" for row in ends[key]] for key in ends}
+    memory = {key: [f"{row['rss_mb'] / 1000:.2f}" for row in ends[key]] for key in ends}
+    for text, kind, whats in (
+        (said[0], seconds, ["examples"]),
+        (said[1], seconds, ["side"]),
+        (said[2], memory, ["examples", "side"]),
+    ):
+        keys = [(what, side) for what in whats for side in ("book", "Keras fit")]
+        yield text.format(*(told for key in keys for told in kind[key]))
+    power = {key: exponent(rows) for key, rows in by_size(kept).items()}
+    yield f"their number to the power of {power['examples', 'book']:.2f} on MNIST"
+    side = power["side", "book"]
+    yield f"to the power of {side:.2f}, the pixels to that of {side / 2:.2f}"
+    both = power["examples", "Keras fit"], power["side", "Keras fit"]
+    yield "({:.2f} and {:.2f})".format(*both)
+    pairs = list(pairs_of(kept))
+    more = max(ours["rss_mb"] - theirs["rss_mb"] for ours, theirs in pairs)
+    share = max(ours["rss_mb"] / theirs["rss_mb"] - 1 for ours, theirs in pairs)
+    yield f"at most {more:.0f} megabytes more than Keras, {100 * share:.0f} %"
+
+
+def by_size(kept):
+    """The rows of the growth by (what grows, side), each from the smallest size on."""
+    rows = {}
+    for row in kept["growth"]:
+        rows.setdefault((row["what"], row["side"]), []).append(row)
+    return rows
+
+
+def pairs_of(kept):
+    """The rows of the growth of one size, the book's and Keras's."""
+    rows = by_size(kept)
+    for what in ("examples", "side"):
+        yield from zip(rows[what, "book"], rows[what, "Keras fit"], strict=True)
+
+
+def exponent(rows):
+    """The power of the size with which an epoch's seconds grow."""
+    sizes, seconds = ([row[name] for row in rows] for name in ("size", "epoch_s"))
+    return np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
+
+
 def draw_ratios(rows):
     """A bar for each row: how many times as long as the book's loop."""
     _, ax = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
@@ -103,7 +189,7 @@ def draw_ratios(rows):
     ax.figure.savefig(HERE / "costs-ratios.png", dpi=150)
 
 
-def draw_growth(growth):
+def draw_growth(rows_by):
     """Seconds an epoch, and memory, by the number of examples, for both loops."""
     _, axes = plt.subplots(2, 2, figsize=(6.8, 5.2), layout="constrained")
     shown = (
@@ -112,9 +198,7 @@ def draw_growth(growth):
     )
     for column, (what, label) in zip(axes.T, shown, strict=True):
         for side, color, marker in (("book", OURS, "o"), ("Keras fit", THEIRS, "s")):
-            rows = [
-                row for row in growth if row["what"] == what and row["side"] == side
-            ]
+            rows = rows_by[what, side]
             sizes = [row["size"] for row in rows]
             name = "book's loop" if side == "book" else side
             style = {"color": color, "marker": marker, "label": name}
@@ -160,6 +244,7 @@ if __name__ == "__main__":
     plt.style.use(HERE.parent.parent / "dlutils" / "style.mplstyle")
     kept = record()
     draw_ratios(kept["rows"])
-    draw_growth(kept["growth"])
+    draw_growth(by_size(kept))
     draw_limit(kept["limits"])
     print(table(kept["rows"]))
+    print("\n".join(["", *phrases(kept)]))
