@@ -111,12 +111,12 @@ def phrases(kept):
     starts = [row["ours_compile_s"] for row in kept["rows"]]
     yield f"{min(starts):.1f} to {max(starts):.1f} seconds for these networks"
     said = (
-        "on MNIST {:.0f} and {:.0f} milliseconds an epoch, {:.1f} times as long",
-        "on the astronaut {:.0f} and {:.0f}, {:.1f} times",
-        "on the autoencoder {:.0f} and {:.0f}, {:.1f} times",
+        "on MNIST {} and {} milliseconds an epoch, {:.1f} times as long",
+        "on the astronaut {} and {}, {:.1f} times",
+        "on the autoencoder {} and {}, {:.1f} times",
     )
     for text, row in zip(said, limits.values(), strict=True):
-        both = 1000 * row["products"], 1000 * row["book"]
+        both = milliseconds(row["products"]), milliseconds(row["book"])
         yield text.format(*both, row["book"] / row["products"])
     ends = {key: [rows[0], rows[-1]] for key, rows in by_size(kept).items()}
     said = (
@@ -145,6 +145,11 @@ def phrases(kept):
     more = max(ours["rss_mb"] - theirs["rss_mb"] for ours, theirs in pairs)
     share = max(ours["rss_mb"] / theirs["rss_mb"] - 1 for ours, theirs in pairs)
     yield f"at most {more:.0f} megabytes more than Keras, {100 * share:.0f} %"
+
+
+def milliseconds(seconds):
+    """Three digits of them or so."""
+    return f"{1000 * seconds:.{0 if seconds > 0.1 else 1}f}"
 
 
 def by_size(kept):
@@ -231,13 +236,14 @@ def draw_limit(limits):
             name = name and {"products": "products alone", "book": "book's loop"}[side]
             style = {"color": color, "hatch": hatch, "edgecolor": "white"}
             ax.barh(place + shift, times, 0.36, label=name, **style)
-            told = f"{1000 * row[side]:.0f} ms"
+            told = f"{milliseconds(row[side])} ms"
             spot = {"textcoords": "offset points", "va": "center", "fontsize": 10}
             ax.annotate(told, (times, place + shift), (4, 0), **spot)
     ax.set_yticks(range(len(limits)), [TITLES[row["work"]] for row in limits])
-    ax.set(xlabel="time, as a multiple of the products'", xlim=(0, 4.6))
+    most = max(row["book"] / row["products"] for row in limits)
+    ax.set(xlabel="time, as a multiple of the products'", xlim=(0, 1.2 * most))
     ax.invert_yaxis()
-    ax.legend(loc="upper right")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     ax.figure.savefig(HERE / "costs-limit.png", dpi=150)
 
 
