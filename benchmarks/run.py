@@ -113,7 +113,8 @@ def environment(package):
     if not (folder / ".ready").exists():
         print(f"installing {package} in an environment of its own", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        options = ["-q", "--disable-pip-version-check", "--extra-index-url", CPU_WHEELS]
+        options = ["-q", "--disable-pip-version-check"]
+        options += ["--extra-index-url", CPU_WHEELS, "--retries", "1"] if package == "torch" else []
         subprocess.run([python, "-m", "pip", "install", *options, "numpy", package], check=True)
         (folder / ".ready").touch()
     return python
