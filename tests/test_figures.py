@@ -70,6 +70,8 @@ def test_what_the_page_on_costs_says_in_words_is_so(costs):
     sessions = {work: row["ratio"] for (work, peer), row in rows.items() if peer == "TF 1 session"}
     assert min(sessions, key=sessions.get) == "autoencoder", "where the products are large, it loses least"
     assert 1 < rows["mnist", "NumPy"]["ratio"] < 2, "NumPy is nearly as fast"
+    jax = kept["others"][0]
+    assert 5 * jax["peer_epoch_s"] < jax["peer_s"] / 2, "most of its time is start-up"
     limits = {row["work"]: row["book"] / row["products"] for row in kept["limits"]}
     assert limits["autoencoder"] < 1.2 < min(limits["mnist"], limits["astronaut"]), "hardly longer"
     for ours, theirs in script["pairs_of"](kept):

@@ -3,8 +3,9 @@
     python book/figures/costs.py [--take]
 
 They show what stands in costs.json: what the benchmark measured on one machine. --take
-puts in there what `make bench GROWTH=1` has just measured. Printed are the page's table
-and its other phrases with numbers; a test looks for all of them on the page.
+puts in there what `make bench GROWTH=1` has just measured, and --take-others what
+`make bench OTHERS=1` has of JAX and PyTorch. Printed are the page's table and its other
+phrases with numbers; a test looks for all of them on the page.
 """
 
 import argparse
@@ -32,6 +33,7 @@ TITLES = {
     "autoencoder": "autoencoder, 784-…-2-…-784",
     "classifier": "curve, 2-4-2",
 }
+OTHERS = ("JAX", "PyTorch", "PyTorch, compiled")  # from environments of their own
 OURS, THEIRS = "#0072B2", "#D55E00"
 
 
@@ -40,17 +42,23 @@ def record():
     return json.loads((HERE / "costs.json").read_text("utf-8"))
 
 
-def take():
-    """Keep what has just been measured, rounded."""
+def take(others):
+    """Keep what has just been measured, rounded: of JAX and PyTorch, or all else."""
     rows = json.loads((BUILD / "bench.json").read_text("utf-8"))
-    growth = json.loads((BUILD / "bench-growth.json").read_text("utf-8"))
     if any(row["quick"] for row in rows):
         raise SystemExit("_build/bench.json was made by --quick, which judges nothing")
-    kept = {
-        "machine": rows[0]["machine"],
-        "rows": [{name: row[name] for name in KEPT} for row in rows],
-    }
-    kept |= {"growth": growth["growth"], "limits": growth["limits"]}
+    kept = record()
+    rows_now = [
+        {name: row[name] for name in KEPT}
+        for row in rows
+        if (row["peer"] in OTHERS) == others
+    ]
+    if others:
+        kept["others"] = rows_now
+    else:
+        growth = json.loads((BUILD / "bench-growth.json").read_text("utf-8"))
+        kept |= {"machine": rows[0]["machine"], "rows": rows_now}
+        kept |= {"growth": growth["growth"], "limits": growth["limits"]}
     rounded = json.loads(
         json.dumps(kept), parse_float=lambda text: float(f"{float(text):.4g}")
     )
@@ -99,6 +107,11 @@ def phrases(kept):
         f"of the book's {numpy['ours_s']:.1f} seconds on MNIST "
         f"{numpy['ours_compile_s']:.1f} are start-up and compiling"
     )
+    seconds = (f"{row['peer_s']:.1f}" for row in kept["others"])
+    yield (
+        "JAX took {} seconds for MNIST, PyTorch {}, and by torch.compile {}, where the "
+        "book's loop took {:.1f}"
+    ).format(*seconds, kept["others"][0]["ours_s"])
     limits = {row["work"]: row for row in kept["limits"]}
     taking = [by["mnist", peer] for peer in ("Keras fit", "GradientTape loop")]
     each = (limits["mnist"]["products"], *(row["peer_epoch_s"] for row in taking))
@@ -249,11 +262,11 @@ def draw_limit(limits):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument(
-        "--take", action="store_true", help="what make bench has just measured"
-    )
-    if parser.parse_args().take:
-        take()
+    parser.add_argument("--take", action="store_true", help="of make bench GROWTH=1")
+    parser.add_argument("--take-others", action="store_true", help="of OTHERS=1")
+    options = parser.parse_args()
+    if options.take or options.take_others:
+        take(options.take_others)
     plt.style.use(HERE.parent.parent / "dlutils" / "style.mplstyle")
     kept = record()
     draw_ratios(kept["rows"])
