@@ -56,7 +56,7 @@ ONCE = {("mnist", "GradientTape loop"), ("astronaut", "Keras fit")}  # minutes: 
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # elsewhere PyTorch comes with gigabytes for GPUs
 OTHERS = {"JAX": "jax", "PyTorch": "torch", "PyTorch, compiled": "torch"}
 MAKE = {
-    "mnist": lambda quick: works.mnist(data.load_mnist(), epochs=2 if quick else 5),
+    "mnist": lambda quick: works.mnist(data.load_mnist(), *((20_000, 2) if quick else ())),
     "regression": lambda quick: works.regression(epochs=2 if quick else 5),
     "astronaut": lambda quick: works.astronaut(passes=50 if quick else 500),
     "autoencoder": lambda quick: works.autoencoder(data.load_mnist(), epochs=2 if quick else 10),
